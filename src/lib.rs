@@ -1,0 +1,9 @@
+//! Puts Odoo instances live from Git: code, configuration, database modules and
+//! service together, or not at all.
+//!
+//! The modules stand in the order in which data passes through them.
+
+pub mod host;
+pub mod odoo;
+pub mod settings;
+pub mod source;

@@ -1,0 +1,82 @@
+//! `config/deploy.toml`, checked.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+
+use crate::host::{EnvironmentName, ServerName};
+use crate::source::{Branch, BranchPattern};
+
+/// Everything `config/deploy.toml` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The environments, by name.
+    pub environments: IndexMap<EnvironmentName, Environment>,
+    /// The servers, by name.
+    pub servers: IndexMap<ServerName, Server>,
+    /// The notification channels, by name.
+    pub notify: IndexMap<String, NotifyChannel>,
+    /// `[defaults] desktop_notification` (default true).
+    pub desktop_notification: bool,
+}
+
+/// An environment: a branch and a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// The branch that is deployed where none is named.
+    pub branch: Branch,
+    /// The branches that `--branch` may name; the environment's own branch is always in it.
+    pub allow: Vec<BranchPattern>,
+    /// Whether a person confirms each deploy on a terminal.
+    pub confirm: bool,
+}
+
+/// How a server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Server {
+    /// This machine: the agent runs as a child process (`local = true`).
+    Local,
+    /// Over SSH.
+    Ssh(SshServer),
+}
+
+/// A server reached by SSH. What is not set here comes from the user's ssh configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshServer {
+    /// `address`: a hostname, an address or an alias of the ssh configuration.
+    pub address: String,
+    /// `user`.
+    pub user: Option<String>,
+    /// `port`.
+    pub port: Option<u16>,
+    /// `identity`: a private key file; `~/` is the user's home.
+    pub identity: Option<PathBuf>,
+    /// `host_key`: the pinned key, `<type> <base64>`.
+    pub host_key: Option<String>,
+    /// `jump`: `user@host:port` of jump hosts, in order.
+    pub jump: Vec<String>,
+    /// `ssh_config`: a configuration file instead of the user's own.
+    pub ssh_config: Option<PathBuf>,
+}
+
+/// A place that hears of deploys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotifyChannel {
+    /// `webhook`: where the message is posted, `${NAME}` still in it.
+    pub webhook: String,
+    /// `on`: the events that are sent.
+    pub on: Vec<NotifyEvent>,
+    /// `environments`: only these; empty is all.
+    pub environments: Vec<EnvironmentName>,
+}
+
+/// An outcome a channel can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotifyEvent {
+    /// A new release is live.
+    Deployed,
+    /// Nothing had to be done.
+    Unchanged,
+    /// A deploy failed, reverted or not.
+    Failed,
+}
