@@ -4,6 +4,7 @@
 //! The modules stand in the order in which data passes through them.
 
 pub mod host;
+pub mod layout;
 pub mod odoo;
 pub mod settings;
 pub mod source;
