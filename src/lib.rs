@@ -8,3 +8,6 @@ pub mod layout;
 pub mod odoo;
 pub mod settings;
 pub mod source;
+pub mod wire;
+
+pub mod agent;

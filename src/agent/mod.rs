@@ -1,0 +1,9 @@
+//! Runs on the server: observes it and carries plans out. Does I/O.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the agent is the one adapter that runs programs and writes files on a server"
+)]
+
+mod server;
+
+pub use server::{FileError, Output, ProgramError, Server};
