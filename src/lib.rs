@@ -8,6 +8,10 @@ pub mod layout;
 pub mod odoo;
 pub mod settings;
 pub mod source;
+
+pub mod plan;
 pub mod wire;
 
-pub mod agent;
+pub mod transport;
+
+// pub mod agent;

@@ -1,7 +1,11 @@
-//! The messages between controller and agent, and their framing. Pure but for the framing.
+//! The messages between controller and agent, and their framing.
 
-mod access;
-mod observed;
+mod channel;
+mod message;
 
-pub use access::DatabaseAccess;
-pub use observed::{DatabaseFacts, InstalledModule, SeenAddon};
+pub use crate::plan::{DatabaseAccess, DatabaseFacts, InstalledModule, SeenAddon};
+pub use channel::{Channel, WireError};
+pub use message::{
+    CHUNK, Fault, FaultKind, Hello, ObserveRequest, PROTOCOLS, PythonPair, PythonVerdict, Reply,
+    Request, Welcome,
+};

@@ -1,0 +1,49 @@
+//! The event log of a transaction: a file that whoever is connected follows.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::Path,
+};
+
+use super::server::{FileError, Server};
+use crate::{plan::Event, secret::Redactor};
+
+/// An event log that is being written.
+#[derive(Debug)]
+pub struct EventLog {
+    file: File,
+    redactor: Redactor,
+}
+
+impl EventLog {
+    /// Opens the log in the transaction's directory. Registered secrets are
+    /// masked in everything that is told.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be created.
+    pub fn open(server: &Server, directory: &Path, redactor: Redactor) -> Result<Self, FileError> {
+        let path = directory.join("events.jsonl");
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(server.path(&path))
+            .map_err(FileError::at("create", &path))?;
+        Ok(Self { file, redactor })
+    }
+
+    /// Tells one event. A log that cannot be written never stops a transaction:
+    /// the journal decides, the log informs.
+    pub fn tell(&mut self, event: &Event) {
+        let text = serde_json::to_string(event).expect("an event is JSON");
+        let mut line = self.redactor.redact(&text);
+        line.push('\n');
+        let _ = self.file.write_all(line.as_bytes());
+    }
+
+    /// Masks registered secrets in a text.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor.redact(text)
+    }
+}

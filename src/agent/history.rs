@@ -1,0 +1,87 @@
+//! The host's history: one line for each transaction.
+
+use std::{fs::OpenOptions, io::Write as _};
+
+use serde::{Deserialize, Serialize};
+
+use super::server::{FileError, Server};
+use crate::{
+    layout::Layout,
+    plan::{Holder, Outcome, Summary, Transaction},
+};
+
+/// One line of `history.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryLine {
+    /// The version of this format.
+    pub schema: u32,
+    /// Who did it, from where and since when.
+    pub holder: Holder,
+    /// The release; none where only the vhost changed.
+    pub release: Option<u32>,
+    /// The release before.
+    pub previous: Option<u32>,
+    /// What was deployed.
+    pub summary: Summary,
+    /// How it ended.
+    pub outcome: String,
+    /// Why it failed, where it did.
+    pub message: Option<String>,
+    /// How long users could not be served, in milliseconds.
+    pub interruption: Option<u64>,
+}
+
+/// Returns the word for an outcome.
+#[must_use]
+pub fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Deployed => "deployed",
+        Outcome::Locked { .. } => "locked",
+        Outcome::Refused { .. } => "refused",
+        Outcome::Reverted { .. } => "reverted",
+        Outcome::Broken { .. } => "broken",
+    }
+}
+
+/// Describes a transaction that ended.
+#[must_use]
+pub fn line(
+    transaction: &Transaction,
+    outcome: &Outcome,
+    interruption: Option<u64>,
+) -> HistoryLine {
+    let message = match outcome {
+        Outcome::Deployed | Outcome::Locked { .. } => None,
+        Outcome::Refused { failure }
+        | Outcome::Reverted { failure, .. }
+        | Outcome::Broken { failure, .. } => {
+            Some(format!("failed to {}: {}", failure.step, failure.message))
+        }
+    };
+    HistoryLine {
+        schema: 1,
+        holder: transaction.holder.clone(),
+        release: transaction.number.map(|number| number.0),
+        previous: transaction.previous.map(|number| number.0),
+        summary: transaction.summary.clone(),
+        outcome: word(outcome).to_owned(),
+        message,
+        interruption,
+    }
+}
+
+/// Adds a line to the host's history.
+///
+/// # Errors
+/// Fails when it could not be written.
+pub fn append(server: &Server, layout: &Layout, line: &HistoryLine) -> Result<(), FileError> {
+    let path = layout.history();
+    let mut text = serde_json::to_string(line).expect("a history line is JSON");
+    text.push('\n');
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(server.path(&path))
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_data()))
+        .map_err(FileError::at("write", &path))
+}

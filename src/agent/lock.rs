@@ -1,0 +1,135 @@
+//! The lock of a host: one transaction at a time.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::MetadataExt as _,
+};
+
+use super::server::{FileError, Server};
+use crate::{layout::Layout, plan::Holder};
+
+/// The held lock. It is free again when this value, or the process, is gone:
+/// the descriptor is not passed on to children.
+#[derive(Debug)]
+pub struct HostLock {
+    _file: File,
+}
+
+/// Why the lock could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another transaction holds it.
+    #[error("another deploy holds the lock")]
+    Held(Option<Holder>),
+    /// The lock file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl HostLock {
+    /// Takes the lock and writes down who holds it.
+    ///
+    /// # Errors
+    /// Returns the holder when there is one already.
+    pub fn take(server: &Server, layout: &Layout, holder: &Holder) -> Result<Self, LockError> {
+        let path = layout.lock();
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(server.path(&path))
+            .map_err(FileError::at("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LockError::Held(read(&mut file))),
+            Err(TryLockError::Error(error)) => return Err(FileError::at("lock", &path)(error).into()),
+        }
+        write(&mut file, holder).map_err(FileError::at("write", &path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Tells who holds the lock, without taking it for a moment: a free lock that
+/// is only looked at must not make another deploy fail.
+///
+/// # Errors
+/// Fails when the lock file cannot be read.
+pub fn holder(server: &Server, layout: &Layout) -> Result<Option<Holder>, FileError> {
+    let path = layout.lock();
+    let mut file = match File::open(server.path(&path)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FileError::at("open", &path)(error)),
+    };
+    let inode = file.metadata().map_err(FileError::at("read", &path))?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    Ok(if is_locked(&locks, inode) { read(&mut file) } else { None })
+}
+
+/// Looks for a held flock on the inode in the text of `/proc/locks`
+/// (`1: FLOCK  ADVISORY  WRITE 812 fe:00:131 0 EOF`; waiting ones have `->`).
+fn is_locked(locks: &str, inode: u64) -> bool {
+    locks.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some("FLOCK")
+            && words.nth(3).and_then(|id| id.rsplit(':').next()) == Some(&inode.to_string())
+    })
+}
+
+fn read(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn write(file: &mut File, holder: &Holder) -> io::Result<()> {
+    let text = serde_json::to_string(holder).expect("a holder is JSON");
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::HostName;
+
+    fn someone(who: &str) -> Holder {
+        Holder {
+            who: who.into(),
+            from: "laptop".into(),
+            url: None,
+            message: None,
+            transaction: "1".into(),
+            since: 0,
+        }
+    }
+
+    #[test]
+    fn a_second_taker_is_told_who_holds_the_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Server::below(directory.path().into(), "".into());
+        let layout = Layout::new(HostName::parse("a.example").unwrap());
+        std::fs::create_dir_all(server.path(&layout.base())).unwrap();
+        assert_eq!(holder(&server, &layout).unwrap(), None);
+        let lock = HostLock::take(&server, &layout, &someone("ana")).unwrap();
+        assert_eq!(holder(&server, &layout).unwrap(), Some(someone("ana")));
+        let second = HostLock::take(&server, &layout, &someone("bea"));
+        assert!(matches!(second, Err(LockError::Held(Some(held))) if held == someone("ana")));
+        drop(lock);
+        assert_eq!(holder(&server, &layout).unwrap(), None);
+        HostLock::take(&server, &layout, &someone("bea")).unwrap();
+    }
+
+    #[test]
+    fn a_waiting_lock_does_not_count() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 812 fe:00:131 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 9 fe:00:132 0 EOF\n";
+        assert!(is_locked(locks, 131));
+        assert!(!is_locked(locks, 132));
+        assert!(!is_locked(locks, 31));
+    }
+}

@@ -1,0 +1,129 @@
+//! Files that other programs read: the unit and the vhost.
+
+use std::{fs, io, path::{Path, PathBuf}};
+
+use super::{StepError, release};
+use crate::{
+    agent::{
+        nginx, server::{FileError, Server}, service, transaction::Run,
+        undo::{Reader, Undo},
+    },
+    plan::Marker,
+};
+
+/// Tells how the unit gets back to what it is now.
+pub(super) fn way_back_of_unit(run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
+    let files = [run.layout.unit(), run.layout.unit_drop_in()];
+    Ok(vec![Undo::RestoreFiles { files: set_copies_aside(run, &files)?, reader: Reader::Systemd }])
+}
+
+/// Tells how the vhost gets back to what it is now.
+pub(super) fn way_back_of_vhost(run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
+    let files = [run.layout.vhost()];
+    Ok(vec![Undo::RestoreFiles { files: set_copies_aside(run, &files)?, reader: Reader::Nginx }])
+}
+
+/// Puts the unit and its drop-in in place.
+pub(super) fn install_unit(
+    run: &mut Run<'_>,
+    unit: &str,
+    drop_in: &str,
+) -> Result<(), StepError> {
+    let path = run.layout.unit_drop_in();
+    let directory = path.parent().expect("a drop-in has a directory");
+    fs::create_dir_all(run.server.path(directory)).map_err(FileError::at("create", directory))?;
+    release::replace(run.server, &path, drop_in, 0o644)?;
+    release::replace(run.server, &run.layout.unit(), unit, 0o644)?;
+    service::daemon_reload(run.server)?;
+    service::enable(run.server, &run.layout.unit_name())?;
+    Ok(())
+}
+
+/// Puts the vhost in place, reloads nginx and fetches the vhost's marker:
+/// `nginx -t` and a reload both succeed where nginx silently keeps what it had.
+pub(super) fn install_vhost(
+    run: &mut Run<'_>,
+    vhost: &str,
+    marker: &Marker,
+) -> Result<(), StepError> {
+    let _lock = nginx::lock(run.server)?;
+    release::replace(run.server, &run.layout.vhost(), vhost, 0o644)?;
+    nginx::test(run.server)?;
+    nginx::reload(run.server)?;
+    nginx::prove(marker.port, run.transaction.host.as_str(), &marker.text)?;
+    Ok(())
+}
+
+/// Takes the vhost away and reloads nginx.
+pub(super) fn remove_vhost(run: &mut Run<'_>) -> Result<(), StepError> {
+    let _lock = nginx::lock(run.server)?;
+    remove_if_there(run.server, &run.layout.vhost())?;
+    nginx::reload(run.server)?;
+    Ok(())
+}
+
+/// Puts files back as they were and has their reader read them again.
+pub(in crate::agent) fn restore(
+    run: &mut Run<'_>,
+    files: &[(PathBuf, Option<PathBuf>)],
+    reader: Reader,
+) -> Result<(), StepError> {
+    let _lock = match reader {
+        Reader::Nginx => Some(nginx::lock(run.server)?),
+        Reader::Systemd => None,
+    };
+    let mut any_left = false;
+    for (path, copy) in files {
+        match copy {
+            Some(copy) => {
+                let text = run.server.read(copy)?.ok_or_else(|| {
+                    StepError::found(format!("the copy of `{}` is gone", path.display()))
+                })?;
+                release::replace(run.server, path, &text, 0o644)?;
+                any_left = true;
+            }
+            None => remove_if_there(run.server, path)?,
+        }
+    }
+    match reader {
+        Reader::Nginx => nginx::reload(run.server)?,
+        Reader::Systemd => {
+            if !any_left {
+                service::disable(run.server, &run.layout.unit_name())?;
+            }
+            service::daemon_reload(run.server)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies files into the transaction's own directory; a file that does not
+/// exist has no copy.
+fn set_copies_aside(
+    run: &Run<'_>,
+    files: &[PathBuf],
+) -> Result<Vec<(PathBuf, Option<PathBuf>)>, StepError> {
+    let mut copies = Vec::new();
+    for path in files {
+        let copy = match run.server.read(path)? {
+            Some(text) => {
+                let name = path.to_string_lossy().replace('/', "%");
+                let copy = run.directory.join(name);
+                release::replace(run.server, &copy, &text, 0o600)?;
+                Some(copy)
+            }
+            None => None,
+        };
+        copies.push((path.clone(), copy));
+    }
+    Ok(copies)
+}
+
+fn remove_if_there(server: &Server, path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(server.path(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::at("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,166 @@
+//! One file for each kind of step: how it is done and how it is taken back.
+
+mod check;
+pub(super) mod database;
+pub(super) mod file;
+mod health;
+mod prune;
+pub(super) mod release;
+pub(super) mod service;
+pub(super) mod switch;
+mod upgrade;
+
+use super::{
+    server::{FileError, ProgramError},
+    transaction::Run,
+    undo::Undo,
+};
+use crate::plan::Step;
+
+/// Why a step, or its way back, failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A program.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] super::postgres::PostgresError),
+    /// The files of a database.
+    #[error(transparent)]
+    Filestore(#[from] super::filestore::FilestoreError),
+    /// The object store.
+    #[error(transparent)]
+    Source(#[from] crate::source::SourceError),
+    /// A finding about the release, the server or Odoo, in words.
+    #[error("{message}")]
+    Found {
+        /// What is wrong.
+        message: String,
+        /// The next move.
+        hint: Option<String>,
+        /// Lines that say more.
+        details: Vec<String>,
+    },
+}
+
+impl StepError {
+    /// Describes a finding in one sentence.
+    pub(super) fn found(message: impl Into<String>) -> Self {
+        Self::Found { message: message.into(), hint: None, details: Vec::new() }
+    }
+
+    /// Adds the next move.
+    pub(super) fn with_hint(self, text: impl Into<String>) -> Self {
+        match self {
+            Self::Found { message, details, .. } => {
+                Self::Found { message, hint: Some(text.into()), details }
+            }
+            other => other,
+        }
+    }
+
+    /// Adds lines that say more.
+    pub(super) fn with_details(self, lines: Vec<String>) -> Self {
+        match self {
+            Self::Found { message, hint, .. } => Self::Found { message, hint, details: lines },
+            other => other,
+        }
+    }
+
+    /// Returns the next move, where there is one to name.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Found { hint, .. } => hint.clone(),
+            Self::Source(error) => error.hint(),
+            Self::File(_) | Self::Program(_) | Self::Postgres(_) | Self::Filestore(_) => None,
+        }
+    }
+
+    /// Returns lines that say more.
+    #[must_use]
+    pub fn details(&self) -> Vec<String> {
+        match self {
+            Self::Found { details, .. } => details.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Tells how a step would be taken back, from the state it finds.
+///
+/// # Errors
+/// Fails when that state cannot be read.
+pub fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
+    match step {
+        Step::CheckOut(step) => Ok(vec![Undo::RemoveRelease {
+            directory: run.layout.release(step.record.number),
+        }]),
+        Step::CopyFiles(snapshot) => {
+            Ok(vec![Undo::RemoveFiles { directory: database::files_of(run, snapshot.copy.as_str()) }])
+        }
+        Step::ShowMaintenance => Ok(vec![Undo::HideMaintenance]),
+        Step::Hold => Ok(vec![Undo::LiftHold]),
+        Step::StopService => service::way_back_of_stop(run),
+        Step::Snapshot(snapshot) => Ok(vec![Undo::DropSnapshot { snapshot: snapshot.clone() }]),
+        Step::CreateDatabase { database, failed_name } => Ok(vec![Undo::SetAside {
+            database: database.clone(),
+            failed_name: failed_name.clone(),
+        }]),
+        Step::Switch { follow, .. } => switch::way_back(run, *follow),
+        Step::InstallUnit { .. } => file::way_back_of_unit(run),
+        Step::InstallVhost { .. } | Step::RemoveVhost => file::way_back_of_vhost(run),
+        Step::UpgradeModules(step) => Ok(step
+            .snapshot
+            .iter()
+            .map(|snapshot| Undo::SwapBack { snapshot: snapshot.clone() })
+            .collect()),
+        Step::StartService { .. } => Ok(vec![Undo::StopService]),
+        Step::CheckCode { .. }
+        | Step::CheckUnit { .. }
+        | Step::CheckVhost { .. }
+        | Step::ImportModules { .. }
+        | Step::LoadRelease { .. }
+        | Step::RecordSeen { .. }
+        | Step::CheckHealth(_)
+        | Step::LiftHold
+        | Step::HideMaintenance
+        | Step::Prune(_) => Ok(Vec::new()),
+    }
+}
+
+/// Does a step.
+///
+/// # Errors
+/// Fails when it could not be done, or what it checks does not hold.
+pub fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
+    match step {
+        Step::CheckOut(step) => release::check_out(run, step),
+        Step::CheckCode { number, files, addons } => check::code(run, *number, files.as_deref(), addons),
+        Step::CheckUnit { unit } => check::unit(run, unit),
+        Step::CheckVhost { vhost } => check::vhost(run, vhost),
+        Step::ImportModules { number, modules } => check::imports(run, *number, modules),
+        Step::LoadRelease { number, databases } => check::load(run, *number, databases),
+        Step::CopyFiles(snapshot) => database::copy_files(run, snapshot),
+        Step::ShowMaintenance => service::show_maintenance(run),
+        Step::Hold => service::hold(run),
+        Step::StopService => service::stop(run),
+        Step::Snapshot(snapshot) => database::snapshot(run, snapshot),
+        Step::CreateDatabase { database, .. } => database::create(run, database),
+        Step::Switch { number, follow } => switch::to(run, *number, *follow),
+        Step::InstallUnit { unit, drop_in } => file::install_unit(run, unit, drop_in),
+        Step::UpgradeModules(step) => upgrade::modules(run, step),
+        Step::RecordSeen { database, addons } => database::record_seen(run, database, addons),
+        Step::StartService { hold_jobs } => service::start(run, hold_jobs),
+        Step::InstallVhost { vhost, marker } => file::install_vhost(run, vhost, marker),
+        Step::RemoveVhost => file::remove_vhost(run),
+        Step::CheckHealth(check) => health::check(run, check),
+        Step::LiftHold => service::lift_hold(run),
+        Step::HideMaintenance => service::hide_maintenance(run),
+        Step::Prune(step) => prune::prune(run, step),
+    }
+}

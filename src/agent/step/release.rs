@@ -1,0 +1,173 @@
+//! A release's directory.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::Path,
+};
+
+use super::StepError;
+use crate::{
+    agent::{
+        server::{FileError, Server},
+        transaction::Run,
+        users,
+    },
+    layout::{Layout, ReleaseNumber},
+    plan::{CheckOut, ReleaseRecord, ReleaseState},
+    render,
+    source::Store,
+};
+
+/// Writes a release: code, odoo.conf, vhost, maintenance page, record. It is
+/// on disk as a whole when this returns, and nothing names it yet.
+pub(super) fn check_out(run: &mut Run<'_>, step: &CheckOut) -> Result<(), StepError> {
+    let number = step.record.number;
+    let release = run.layout.release(number);
+    let path = run.server.path(&release);
+    fs::create_dir_all(run.server.path(&run.layout.releases()))
+        .and_then(|()| fs::create_dir(&path))
+        .map_err(FileError::at("create", &release))?;
+    let code = path.join("code");
+    fs::create_dir(&code).map_err(FileError::at("create", &release.join("code")))?;
+    let store = Store::open_or_create(&run.server.path(&run.layout.store()))?;
+    let base = step.base.map(|(number, tree)| (run.server.path(&run.layout.code(number)), tree));
+    let base = base.as_ref().map(|(path, tree)| (path.as_path(), *tree));
+    let counts = store.check_out(step.tree, &code, base)?;
+    run.progress(format!("{} files, {} unchanged", counts.files, counts.linked));
+    write_files(run, step, &release)?;
+    sync_filesystem(run.server, &release)?;
+    Ok(())
+}
+
+fn write_files(run: &Run<'_>, step: &CheckOut, release: &Path) -> Result<(), StepError> {
+    let group = users::find(run.server, &run.transaction.service.user)?.gid;
+    let server = run.server;
+    let odoo_conf = with_kept_options(run, step)?;
+    write(server, &release.join("odoo.conf"), &odoo_conf, 0o640)?;
+    write(server, &release.join("maintenance.html"), &step.maintenance_page, 0o644)?;
+    if let Some(vhost) = &step.vhost {
+        write(server, &release.join("nginx.conf"), vhost, 0o644)?;
+    }
+    let record = serde_json::to_string_pretty(&step.record).expect("a record is JSON");
+    write(server, &release.join("release.json"), &record, 0o644)?;
+    write_state(server, &run.layout, step.record.number, ReleaseState::Prepared)?;
+    let code = release.join("code");
+    for (path, mode) in [(release, 0o755), (code.as_path(), 0o750)] {
+        set_mode(server, path, mode)?;
+    }
+    for path in [code.as_path(), &release.join("odoo.conf")] {
+        if rustix::process::geteuid().is_root() {
+            chown(server.path(path), None, Some(group)).map_err(FileError::at("chown", path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the options that stay at the server's own value.
+fn with_kept_options(run: &Run<'_>, step: &CheckOut) -> Result<String, StepError> {
+    if step.keep.is_empty() {
+        return Ok(step.odoo_conf.clone());
+    }
+    let live = run.server.read(&run.layout.conf_link())?.unwrap_or_default();
+    let mut text = step.odoo_conf.clone();
+    for key in &step.keep {
+        let Some(value) = render::option_of(&live, key) else {
+            return Err(StepError::found(format!(
+                "`keep` names `{key}`, but the server's odoo.conf does not set it"
+            ))
+            .with_hint(format!(
+                "set `{key}` in {} on the server, or give it in the host's file",
+                run.layout.conf_link().display()
+            )));
+        };
+        text = render::with_option(&text, key, &value);
+    }
+    Ok(text)
+}
+
+/// Removes a release that never was live.
+pub(in crate::agent) fn remove(run: &mut Run<'_>, directory: &Path) -> Result<(), StepError> {
+    match fs::remove_dir_all(run.server.path(directory)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(FileError::at("remove", directory)(error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Notes what became of a release.
+///
+/// # Errors
+/// Fails when the note cannot be written.
+pub(in crate::agent) fn write_state(
+    server: &Server,
+    layout: &Layout,
+    number: ReleaseNumber,
+    state: ReleaseState,
+) -> Result<(), FileError> {
+    let text = serde_json::to_string(&state).expect("a state is JSON");
+    replace(server, &layout.release(number).join("state"), &text, 0o644)
+}
+
+/// Reads what a release is made of and what became of it; none where the
+/// directory is no complete release.
+pub(in crate::agent) fn read_record(
+    server: &Server,
+    layout: &Layout,
+    number: ReleaseNumber,
+) -> Option<(ReleaseRecord, ReleaseState)> {
+    let release = layout.release(number);
+    let record = server.read(&release.join("release.json")).ok()??;
+    let state = server.read(&release.join("state")).ok()??;
+    Some((serde_json::from_str(&record).ok()?, serde_json::from_str(&state).ok()?))
+}
+
+/// Writes a new file.
+pub(super) fn write(
+    server: &Server,
+    path: &Path,
+    text: &str,
+    mode: u32,
+) -> Result<(), FileError> {
+    let mut options = fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(server.path(path))
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(FileError::at("write", path))?;
+    set_mode(server, path, mode)
+}
+
+/// Writes a file beside its place and renames it: it is there as a whole or
+/// not at all, also after a power cut.
+pub(super) fn replace(
+    server: &Server,
+    path: &Path,
+    text: &str,
+    mode: u32,
+) -> Result<(), FileError> {
+    let name = path.file_name().expect("a file has a name").to_string_lossy();
+    let parent = path.parent().expect("an absolute file has a parent");
+    let beside = parent.join(format!(".{name}.odoo-deploy"));
+    write(server, &beside, text, mode)?;
+    fs::rename(server.path(&beside), server.path(path)).map_err(FileError::at("replace", path))?;
+    crate::agent::journal::sync_directory(server, parent)
+}
+
+fn set_mode(server: &Server, path: &Path, mode: u32) -> Result<(), FileError> {
+    fs::set_permissions(server.path(path), fs::Permissions::from_mode(mode))
+        .map_err(FileError::at("set the mode of", path))
+}
+
+/// Waits until everything of the release's filesystem is on disk: before
+/// `current` may name it.
+fn sync_filesystem(server: &Server, release: &Path) -> Result<(), FileError> {
+    File::open(server.path(release))
+        .and_then(|directory| Ok(rustix::fs::syncfs(&directory)?))
+        .map_err(FileError::at("sync", release))
+}

@@ -1,0 +1,87 @@
+//! Moving `current`, and the running Odoo with it.
+
+use std::{fs, io, os::unix::fs::symlink, path::{Path, PathBuf}};
+
+use super::{StepError, health, release, service};
+use crate::{
+    agent::{journal, server::{FileError, Server}, transaction::Run, undo::Undo},
+    layout::{Layout, ReleaseNumber},
+    plan::{Follow, HealthCheck, ReleaseState},
+};
+
+/// Tells how `current` gets back to what it names now.
+pub(super) fn way_back(run: &Run<'_>, follow: Follow) -> Result<Vec<Undo>, StepError> {
+    let target = target(run.server, &run.layout)?;
+    let health = run.transaction.previous_health.clone();
+    Ok(vec![Undo::MoveBack { target, restart: follow != Follow::Later, health }])
+}
+
+/// Moves `current` to the release by one rename. A reload stands right behind
+/// it: a process that dies in between comes back with the new release's files.
+pub(super) fn to(
+    run: &mut Run<'_>,
+    number: ReleaseNumber,
+    follow: Follow,
+) -> Result<(), StepError> {
+    release::write_state(run.server, &run.layout, number, ReleaseState::Live)?;
+    let before = service::processes(run)?;
+    let target = Path::new("releases").join(number.directory_name());
+    point(run.server, &run.layout, &target)?;
+    service::link_conf(run)?;
+    match follow {
+        Follow::Later => Ok(()),
+        Follow::Restart => service::restart(run),
+        Follow::Reload => service::reload(run, before, number),
+    }
+}
+
+/// Moves `current` back and has Odoo follow by a restart: whether a reload
+/// would work depends on what just failed.
+pub(in crate::agent) fn move_back(
+    run: &mut Run<'_>,
+    target: Option<&Path>,
+    restart: bool,
+    check: Option<&HealthCheck>,
+) -> Result<(), StepError> {
+    match target {
+        Some(target) => point(run.server, &run.layout, target)?,
+        None => service::remove_links(run)?,
+    }
+    if !restart {
+        return Ok(());
+    }
+    if target.is_none() {
+        return service::stop(run);
+    }
+    run.interruption_begins();
+    service::restart(run)?;
+    check.map_or(Ok(()), |check| health::check_again(run, check))
+}
+
+/// Returns what `current` names; none where it does not exist.
+pub(in crate::agent) fn target(
+    server: &Server,
+    layout: &Layout,
+) -> Result<Option<PathBuf>, FileError> {
+    let current = layout.current();
+    match fs::read_link(server.path(&current)) {
+        Ok(target) => Ok(Some(target)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::at("read", &current)(error)),
+    }
+}
+
+fn point(server: &Server, layout: &Layout, target: &Path) -> Result<(), FileError> {
+    let current = layout.current();
+    let beside = layout.base().join(".current.odoo-deploy");
+    match fs::remove_file(server.path(&beside)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(FileError::at("remove", &beside)(error));
+        }
+        _ => {}
+    }
+    symlink(target, server.path(&beside)).map_err(FileError::at("create", &beside))?;
+    fs::rename(server.path(&beside), server.path(&current))
+        .map_err(FileError::at("replace", &current))?;
+    journal::sync_directory(server, &layout.base())
+}

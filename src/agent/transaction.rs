@@ -1,0 +1,275 @@
+//! Carries a transaction out: all of its steps, or none.
+
+use std::{path::PathBuf, time::Instant};
+
+use super::{
+    events::EventLog,
+    journal::{self, Entry, Journal},
+    lock::{HostLock, LockError},
+    postgres::CronHold,
+    server::{FileError, Server},
+    step::{self, StepError},
+    undo::Undo,
+};
+use crate::{
+    layout::Layout,
+    plan::{Event, Failure, Outcome, ReleaseState, Step, Transaction},
+};
+
+/// A transaction under way: what the steps work with.
+pub struct Run<'a> {
+    /// The server.
+    pub server: &'a Server,
+    /// The host's paths.
+    pub layout: Layout,
+    /// What is asked for.
+    pub transaction: &'a Transaction,
+    /// The transaction's own directory: journal, events, logs, replaced files.
+    pub directory: PathBuf,
+    /// Scheduled jobs that are held back until the commit point.
+    pub held_jobs: Vec<CronHold>,
+    /// What was kept for a closer look after a failure.
+    pub kept: Vec<String>,
+    /// When users were first kept waiting.
+    pub interrupted: Option<Instant>,
+    /// How long they were, in milliseconds, once they are let in again.
+    pub interruption: Option<u64>,
+    events: EventLog,
+    journal: Journal,
+    index: usize,
+}
+
+/// Carries the transaction out and tells its events. The last event says how
+/// it ended.
+///
+/// # Errors
+/// Fails only where not even the lock, the journal or the event log can be
+/// used; then nothing was touched.
+pub fn execute(
+    server: &Server,
+    transaction: &Transaction,
+    mut events: EventLog,
+) -> Result<Outcome, FileError> {
+    let layout = Layout::new(transaction.host.clone());
+    let lock = match HostLock::take(server, &layout, &transaction.holder) {
+        Ok(lock) => lock,
+        Err(LockError::Held(holder)) => {
+            let outcome = Outcome::Locked { holder };
+            events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
+            return Ok(outcome);
+        }
+        Err(LockError::File(error)) => return Err(error),
+    };
+    let directory = layout.journal().join(&transaction.id);
+    let journal =
+        Journal::begin(server, &directory, &transaction.id, transaction.host.as_str())?;
+    let mut run = Run {
+        server,
+        layout,
+        transaction,
+        directory,
+        held_jobs: Vec::new(),
+        kept: Vec::new(),
+        interrupted: None,
+        interruption: None,
+        events,
+        journal,
+        index: 0,
+    };
+    let outcome = run.all_or_nothing();
+    run.close(&outcome);
+    drop(lock);
+    Ok(outcome)
+}
+
+impl Run<'_> {
+    /// Tells how far a long step is.
+    pub fn progress(&mut self, text: impl Into<String>) {
+        self.events.tell(&Event::Progress { text: text.into() });
+    }
+
+    /// Tells something that the operator should know.
+    pub fn warn(&mut self, text: impl Into<String>) {
+        self.events.tell(&Event::Warning { text: text.into() });
+    }
+
+    /// Notes that users are kept waiting from now on.
+    pub fn interruption_begins(&mut self) {
+        self.interrupted.get_or_insert_with(Instant::now);
+    }
+
+    /// Notes that users are served again.
+    pub fn interruption_ends(&mut self) {
+        if let Some(begin) = self.interrupted.take() {
+            let milliseconds = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.interruption = Some(self.interruption.unwrap_or(0) + milliseconds);
+        }
+    }
+
+    fn all_or_nothing(&mut self) -> Outcome {
+        let steps = &self.transaction;
+        let total = steps.prepare.len() + steps.carry_out.len() + steps.finish.len();
+        let started =
+            Event::Started { transaction: self.transaction.id.clone(), steps: total };
+        self.events.tell(&started);
+        let mut done = Vec::new();
+        if let Err(failure) = self.walk(&self.transaction.prepare, &mut done) {
+            return match self.take_back(done) {
+                Ok(()) => Outcome::Refused { failure },
+                Err(revert) => self.broken(failure, revert),
+            };
+        }
+        if let Err(failure) = self.walk(&self.transaction.carry_out, &mut done) {
+            self.events.tell(&Event::Reverting);
+            return match self.take_back(done) {
+                Ok(()) => {
+                    self.mark(ReleaseState::Failed);
+                    Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) }
+                }
+                Err(revert) => self.broken(failure, revert),
+            };
+        }
+        if let Err(error) = self.journal.write(&Entry::Commit) {
+            let failure = failure("reach the commit point", &error.into());
+            self.events.tell(&Event::Reverting);
+            return match self.take_back(done) {
+                Ok(()) => Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) },
+                Err(revert) => self.broken(failure, revert),
+            };
+        }
+        self.events.tell(&Event::Committed);
+        self.held_jobs.clear();
+        self.mark(ReleaseState::Verified);
+        self.finish();
+        self.interruption_ends();
+        Outcome::Deployed
+    }
+
+    /// Does the steps in order, each journaled before and after.
+    fn walk(&mut self, steps: &[Step], done: &mut Vec<Undo>) -> Result<(), Failure> {
+        for step in steps {
+            let title = step.title();
+            self.begin_step(&title);
+            let began = Instant::now();
+            let result = self.one(step, &title, done);
+            if let Err(error) = result {
+                let failure = self.redacted(failure(&title, &error));
+                let event = Event::StepFailed { index: self.index, failure: failure.clone() };
+                self.events.tell(&event);
+                return Err(failure);
+            }
+            self.end_step(began);
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, step: &Step, title: &str, done: &mut Vec<Undo>) -> Result<(), StepError> {
+        let undo = step::way_back(step, self)?;
+        self.journal.write(&Entry::Before { step: title.to_owned(), undo: undo.clone() })?;
+        done.extend(undo);
+        step::apply(step, self)?;
+        self.journal.write(&Entry::After { step: title.to_owned() })?;
+        Ok(())
+    }
+
+    /// Takes steps back, last first. The first that cannot be taken back stops
+    /// the way back: what follows would build on sand.
+    fn take_back(&mut self, done: Vec<Undo>) -> Result<(), Failure> {
+        self.held_jobs.clear();
+        // A journal that cannot be written (a full disk) must not keep the host down.
+        let _ = self.journal.write(&Entry::Revert);
+        for undo in done.iter().rev() {
+            if let Err(error) = undo.carry_out(self) {
+                return Err(self.redacted(failure("revert", &error)));
+            }
+        }
+        self.interruption_ends();
+        Ok(())
+    }
+
+    /// Does what is left after the commit point; a failure is told and the rest goes on.
+    fn finish(&mut self) {
+        for step in &self.transaction.finish {
+            let title = step.title();
+            self.begin_step(&title);
+            let began = Instant::now();
+            match step::apply(step, self) {
+                Ok(()) => self.end_step(began),
+                Err(error) => {
+                    let failure = self.redacted(failure(&title, &error));
+                    self.warn(format!("failed to {title}: {}", failure.message));
+                }
+            }
+        }
+    }
+
+    fn broken(&mut self, failure: Failure, revert: Failure) -> Outcome {
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.push(self.directory.display().to_string());
+        Outcome::Broken { failure, revert, kept }
+    }
+
+    /// Notes what became of the release; it is told where that fails.
+    fn mark(&mut self, state: ReleaseState) {
+        let Some(number) = self.transaction.number else { return };
+        if let Err(error) = step::release::write_state(self.server, &self.layout, number, state) {
+            self.warn(format!("failed to note that release {number} is {state}: {error}"));
+        }
+    }
+
+    fn begin_step(&mut self, title: &str) {
+        self.index += 1;
+        self.events.tell(&Event::StepStarted { index: self.index, title: title.to_owned() });
+    }
+
+    fn end_step(&mut self, began: Instant) {
+        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.events.tell(&Event::StepDone { index: self.index, milliseconds });
+    }
+
+    /// Writes the last entry, the line in the history and the last event.
+    fn close(&mut self, outcome: &Outcome) {
+        let broken = matches!(outcome, Outcome::Broken { .. });
+        if !broken {
+            // A broken host stays unfinished: the next agent that starts sees it.
+            let end = Entry::End { outcome: super::history::word(outcome).to_owned() };
+            let _ = self.journal.write(&end);
+        }
+        let line = super::history::line(self.transaction, outcome, self.interruption);
+        if let Err(error) = super::history::append(self.server, &self.layout, &line) {
+            self.warn(format!("failed to record the deploy: {error}"));
+        }
+        if let Some(journals) = self.directory.parent() {
+            let _ = journal::sync_directory(self.server, journals);
+        }
+        let finished =
+            Event::Finished { outcome: outcome.clone(), interruption: self.interruption };
+        self.events.tell(&finished);
+    }
+
+    fn redacted(&self, failure: Failure) -> Failure {
+        Failure {
+            step: failure.step,
+            message: self.events.redact(&failure.message),
+            hint: failure.hint.map(|hint| self.events.redact(&hint)),
+            details: failure.details.iter().map(|line| self.events.redact(line)).collect(),
+        }
+    }
+}
+
+/// Describes an error with its causes.
+fn failure(step: &str, error: &StepError) -> Failure {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        message.push_str(": ");
+        message.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    Failure {
+        step: step.to_owned(),
+        message,
+        hint: error.hint(),
+        details: error.details(),
+    }
+}

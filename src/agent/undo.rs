@@ -1,0 +1,107 @@
+//! The way back of a step. Written into the journal before the step is done;
+//! each is right whether the step was done, half done or not done at all.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::step::{StepError, database, file, release, service, switch};
+use super::transaction::Run;
+use crate::host::DatabaseName;
+use crate::plan::{CopyName, HealthCheck, Snapshot};
+
+/// One way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "undo", rename_all = "kebab-case")]
+pub enum Undo {
+    /// Removes a release that never was live.
+    RemoveRelease {
+        /// Its directory.
+        directory: PathBuf,
+    },
+    /// Removes the hard-linked copy of a database's files.
+    RemoveFiles {
+        /// The copy.
+        directory: PathBuf,
+    },
+    /// Lets outsiders in again.
+    HideMaintenance,
+    /// Lets Odoo start by itself again.
+    LiftHold,
+    /// Starts the service that was running before and waits until it is healthy.
+    StartService {
+        /// What it must answer; none where no release was live before.
+        health: Option<HealthCheck>,
+    },
+    /// Stops the service.
+    StopService,
+    /// Gives a snapshot up: opens its source again and removes the copy.
+    DropSnapshot {
+        /// Which.
+        snapshot: Snapshot,
+    },
+    /// Puts a snapshot in the place of its database.
+    SwapBack {
+        /// Which.
+        snapshot: Snapshot,
+    },
+    /// Moves a database that the transaction created out of the way.
+    SetAside {
+        /// The database.
+        database: DatabaseName,
+        /// The name it is moved to.
+        failed_name: CopyName,
+    },
+    /// Moves `current` back.
+    MoveBack {
+        /// What it named before; none where it did not exist.
+        target: Option<PathBuf>,
+        /// Whether the service runs and has to follow.
+        restart: bool,
+        /// What it must answer then.
+        health: Option<HealthCheck>,
+    },
+    /// Puts files back as they were.
+    RestoreFiles {
+        /// Each file and the copy of what it held; none where it did not exist.
+        files: Vec<(PathBuf, Option<PathBuf>)>,
+        /// What has to read them again.
+        reader: Reader,
+    },
+}
+
+/// A program that reads files the tool has put in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reader {
+    /// systemd.
+    Systemd,
+    /// nginx.
+    Nginx,
+}
+
+impl Undo {
+    /// Takes the step back.
+    ///
+    /// # Errors
+    /// Fails when the state before could not be reached.
+    pub fn carry_out(&self, run: &mut Run<'_>) -> Result<(), StepError> {
+        match self {
+            Self::RemoveRelease { directory } => release::remove(run, directory),
+            Self::RemoveFiles { directory } => database::remove_files(run, directory),
+            Self::HideMaintenance => service::hide_maintenance(run),
+            Self::LiftHold => service::lift_hold(run),
+            Self::StartService { health } => service::start_again(run, health.as_ref()),
+            Self::StopService => service::stop(run),
+            Self::DropSnapshot { snapshot } => database::drop_snapshot(run, snapshot),
+            Self::SwapBack { snapshot } => database::swap_back(run, snapshot),
+            Self::SetAside { database, failed_name } => {
+                database::set_aside(run, database, failed_name)
+            }
+            Self::MoveBack { target, restart, health } => {
+                switch::move_back(run, target.as_deref(), *restart, health.as_ref())
+            }
+            Self::RestoreFiles { files, reader } => file::restore(run, files, *reader),
+        }
+    }
+}

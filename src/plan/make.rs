@@ -1,0 +1,423 @@
+//! Puts the steps of a plan together.
+
+use super::{
+    CopyName,
+    desired::Desired,
+    diff::{FileDiff, unified},
+    observed::Observed,
+    obstacle::{Obstacle, live_record, megabytes, obstacles},
+    release::{RELEASE_SCHEMA, ReleaseRecord},
+    step::{
+        CheckOut, Follow, HealthCheck, Prune, Snapshot, Step, Summary, Transaction, UpgradeModules,
+    },
+    switch::{Switch, choose},
+    upgrade::{DatabaseUpgrade, of_existing, of_new},
+};
+use crate::{host::DatabaseName, layout::ReleaseNumber, source::FileChange};
+
+/// What will be done, and why. What is applied is what was shown.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How the host is switched.
+    pub switch: Switch,
+    /// What made that necessary.
+    pub reasons: Vec<String>,
+    /// What each database is taught.
+    pub upgrades: Vec<DatabaseUpgrade>,
+    /// How the server's files change, secrets masked.
+    pub diffs: Vec<FileDiff>,
+    /// What the operator should know before.
+    pub warnings: Vec<String>,
+    /// How long users will wait, in words.
+    pub interruption: String,
+    /// What the agent is asked to do.
+    pub transaction: Transaction,
+}
+
+impl Plan {
+    /// Tells whether nothing has to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.switch == Switch::Nothing
+    }
+}
+
+/// Makes a plan of what is wanted and what is there.
+///
+/// # Errors
+/// Returns everything that stands in the way.
+pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obstacle>> {
+    let upgrades = upgrades(desired, observed);
+    let found = obstacles(desired, observed, &upgrades);
+    if !found.is_empty() {
+        return Err(found);
+    }
+    let choice = choose(desired, observed, &upgrades);
+    let number = ReleaseNumber(observed.host.last_number).next();
+    let maker = Maker { desired, observed, upgrades: &upgrades, switch: choice.switch, number };
+    Ok(Plan {
+        switch: choice.switch,
+        reasons: choice.reasons,
+        diffs: maker.diffs(),
+        warnings: maker.warnings(),
+        interruption: maker.interruption(),
+        transaction: maker.transaction(),
+        upgrades,
+    })
+}
+
+fn upgrades(desired: &Desired, observed: &Observed) -> Vec<DatabaseUpgrade> {
+    let of = |name: &DatabaseName| match observed.databases.get(name) {
+        Some(facts) => of_existing(desired, name, facts),
+        None => of_new(desired, name),
+    };
+    desired.databases.iter().map(of).collect()
+}
+
+struct Maker<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    upgrades: &'a [DatabaseUpgrade],
+    switch: Switch,
+    number: ReleaseNumber,
+}
+
+impl Maker<'_> {
+    fn transaction(&self) -> Transaction {
+        let desired = self.desired;
+        let live = live_record(self.observed);
+        Transaction {
+            id: desired.id.clone(),
+            host: desired.host.clone(),
+            holder: desired.holder.clone(),
+            number: (self.switch > Switch::Vhost).then_some(self.number),
+            previous: live.map(|live| live.number),
+            service: desired.service.clone(),
+            access: desired.access.clone(),
+            sensitive_keys: desired.sensitive_keys.clone(),
+            prepare: self.prepare(),
+            carry_out: self.carry_out(),
+            finish: self.finish(),
+            previous_health: live.map(|live| live.health.clone()),
+            summary: self.summary(),
+        }
+    }
+
+    /// Steps that touch nothing live.
+    fn prepare(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.switch > Switch::Vhost {
+            steps.push(self.check_out());
+            steps.push(self.check_code());
+        }
+        if self.unit_differs() {
+            steps.push(Step::CheckUnit { unit: self.desired.files.unit.clone() });
+        }
+        if let Some(vhost) = self.new_vhost() {
+            steps.push(Step::CheckVhost { vhost: vhost.to_owned() });
+        }
+        if self.switch > Switch::Vhost {
+            steps.extend(self.try_out());
+        }
+        steps.extend(self.snapshots().map(Step::CopyFiles));
+        steps
+    }
+
+    /// Steps that change what is live.
+    fn carry_out(&self) -> Vec<Step> {
+        match self.switch {
+            Switch::Nothing => Vec::new(),
+            Switch::Vhost => self.vhost().into_iter().collect(),
+            Switch::Reload => self.follow(Follow::Reload),
+            Switch::Restart => self.follow(Follow::Restart),
+            Switch::Stop => self.stop(),
+        }
+    }
+
+    fn follow(&self, follow: Follow) -> Vec<Step> {
+        let mut steps = vec![Step::Switch { number: self.number, follow }];
+        steps.extend(self.vhost());
+        steps.push(Step::CheckHealth(self.health()));
+        steps
+    }
+
+    fn stop(&self) -> Vec<Step> {
+        let desired = self.desired;
+        let mut steps = vec![Step::ShowMaintenance, Step::Hold, Step::StopService];
+        steps.extend(self.snapshots().map(Step::Snapshot));
+        for upgrade in self.upgrades.iter().filter(|upgrade| upgrade.create) {
+            steps.push(Step::CreateDatabase {
+                database: upgrade.database.clone(),
+                failed_name: CopyName::failed(&upgrade.database, self.number),
+            });
+        }
+        if self.unit_differs() {
+            steps.push(Step::InstallUnit {
+                unit: desired.files.unit.clone(),
+                drop_in: desired.files.unit_drop_in.clone(),
+            });
+        }
+        steps.push(Step::Switch { number: self.number, follow: Follow::Later });
+        steps.extend(self.upgrades.iter().filter_map(|upgrade| self.upgrade(upgrade)));
+        steps.extend(self.record_seen(true));
+        steps.push(Step::StartService {
+            hold_jobs: self.stopping().map(|upgrade| upgrade.database.clone()).collect(),
+        });
+        steps.extend(self.vhost());
+        steps.push(Step::CheckHealth(self.health()));
+        steps
+    }
+
+    /// Steps after the commit point.
+    fn finish(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.switch == Switch::Stop {
+            steps.push(Step::LiftHold);
+            steps.push(Step::HideMaintenance);
+        }
+        if self.switch > Switch::Vhost {
+            steps.extend(self.record_seen(false));
+            steps.push(Step::Prune(Prune {
+                keep_releases: self.desired.policy.keep_releases,
+                keep_snapshots: self.desired.policy.keep_snapshots,
+                databases: self.desired.databases.clone(),
+            }));
+        }
+        steps
+    }
+
+    fn check_out(&self) -> Step {
+        let desired = self.desired;
+        let files = &desired.files;
+        let base = live_record(self.observed).map(|live| (live.number, live.tree));
+        let ports = [Some(desired.network.http_port), desired.network.gevent_port];
+        let record = ReleaseRecord {
+            schema: RELEASE_SCHEMA,
+            number: self.number,
+            host: desired.host.clone(),
+            environment: desired.environment.clone(),
+            branch: desired.branch.clone(),
+            commit: desired.commit.id,
+            tree: desired.tree,
+            databases: desired.databases.clone(),
+            data_dir: desired.service.data_dir.clone(),
+            ports: ports.into_iter().flatten().collect(),
+            aliases: desired.network.aliases.clone(),
+            health: self.health(),
+            sensitive_keys: desired.sensitive_keys.clone(),
+        };
+        Step::CheckOut(CheckOut {
+            tree: desired.tree,
+            base,
+            odoo_conf: files.odoo_conf.clone(),
+            keep: desired.policy.keep.clone(),
+            maintenance_page: files.maintenance_page.clone(),
+            vhost: files.vhost.clone(),
+            record,
+        })
+    }
+
+    /// New and changed files are parsed; all of an addon where nothing is known.
+    fn check_code(&self) -> Step {
+        let addons: Vec<_> = self.desired.addons.iter().map(|addon| addon.path.clone()).collect();
+        let files = self.desired.changes.as_ref().map(|changes| {
+            let is_there = |change: &&FileChange| change.new.is_some();
+            changes.iter().filter(is_there).map(|change| change.path.clone()).collect()
+        });
+        Step::CheckCode { number: self.number, files, addons }
+    }
+
+    /// Before an upgrade only imports can be tried: a registry that has new
+    /// fields does not load on a database that lacks them.
+    fn try_out(&self) -> Option<Step> {
+        let number = self.number;
+        if self.stopping().next().is_none() {
+            let databases = self.desired.databases.clone();
+            return Some(Step::LoadRelease { number, databases });
+        }
+        let mut modules: Vec<_> = self
+            .desired
+            .addons
+            .iter()
+            .filter(|addon| self.upgrades.iter().any(|upgrade| self.runs(upgrade, &addon.name)))
+            .map(|addon| addon.name.clone())
+            .collect();
+        modules.sort();
+        (!modules.is_empty()).then_some(Step::ImportModules { number, modules })
+    }
+
+    /// Tells whether the database will run the module's code.
+    fn runs(&self, upgrade: &DatabaseUpgrade, name: &crate::host::ModuleName) -> bool {
+        let facts = self.observed.databases.get(&upgrade.database);
+        let installed = facts
+            .and_then(|facts| facts.modules.get(name))
+            .is_some_and(super::InstalledModule::is_installed);
+        installed || upgrade.install.contains(name)
+    }
+
+    fn upgrade(&self, upgrade: &DatabaseUpgrade) -> Option<Step> {
+        if !upgrade.stops_odoo() {
+            return None;
+        }
+        let update: Vec<_> = upgrade.update.keys().cloned().collect();
+        let version = |addon: &&crate::source::Addon| {
+            upgrade.install.contains(&addon.name) || update.contains(&addon.name)
+        };
+        let versions = self.desired.addons.iter().filter(version);
+        Some(Step::UpgradeModules(UpgradeModules {
+            number: self.number,
+            database: upgrade.database.clone(),
+            install: upgrade.install.clone(),
+            versions: versions
+                .map(|addon| (addon.name.clone(), addon.manifest.version.clone()))
+                .collect(),
+            update,
+            timeout: self.desired.policy.upgrade_timeout.as_secs(),
+            snapshot: self.snapshot(upgrade),
+        }))
+    }
+
+    /// What an upgraded database has seen belongs to the upgrade and reverts
+    /// with it; elsewhere it is written after the commit point.
+    fn record_seen(&self, upgraded: bool) -> impl Iterator<Item = Step> {
+        self.upgrades.iter().filter(move |upgrade| upgrade.stops_odoo() == upgraded).filter_map(
+            |upgrade| {
+                let addons = upgrade.seen.clone()?;
+                Some(Step::RecordSeen { database: upgrade.database.clone(), addons })
+            },
+        )
+    }
+
+    fn stopping(&self) -> impl Iterator<Item = &DatabaseUpgrade> {
+        self.upgrades.iter().filter(|upgrade| upgrade.stops_odoo())
+    }
+
+    fn snapshots(&self) -> impl Iterator<Item = Snapshot> {
+        self.stopping().filter_map(|upgrade| self.snapshot(upgrade))
+    }
+
+    fn snapshot(&self, upgrade: &DatabaseUpgrade) -> Option<Snapshot> {
+        let facts = self.observed.databases.get(&upgrade.database)?;
+        Some(Snapshot {
+            database: upgrade.database.clone(),
+            oid: facts.oid,
+            uuid: facts.uuid.clone(),
+            copy: CopyName::snapshot(&upgrade.database, self.number),
+            failed_name: CopyName::failed(&upgrade.database, self.number),
+        })
+    }
+
+    fn health(&self) -> HealthCheck {
+        let network = &self.desired.network;
+        HealthCheck {
+            number: self.number,
+            databases: self.desired.databases.clone(),
+            interface: network.interface.clone(),
+            http_port: network.http_port,
+            gevent_port: network.gevent_port,
+            timeout: self.desired.policy.health_timeout.as_secs(),
+        }
+    }
+
+    fn unit_differs(&self) -> bool {
+        let host = &self.observed.host;
+        self.switch == Switch::Stop
+            && (host.unit.as_deref() != Some(&self.desired.files.unit)
+                || host.unit_drop_in.as_deref() != Some(&self.desired.files.unit_drop_in))
+    }
+
+    fn new_vhost(&self) -> Option<&str> {
+        let wanted = self.desired.files.vhost.as_deref();
+        wanted.filter(|wanted| self.observed.host.vhost.as_deref() != Some(wanted))
+    }
+
+    fn vhost(&self) -> Option<Step> {
+        if let Some(vhost) = self.new_vhost() {
+            let marker = self.desired.network.marker.clone()?;
+            return Some(Step::InstallVhost { vhost: vhost.to_owned(), marker });
+        }
+        let gone = self.desired.files.vhost.is_none() && self.observed.host.vhost.is_some();
+        gone.then_some(Step::RemoveVhost)
+    }
+
+    fn summary(&self) -> Summary {
+        let desired = self.desired;
+        Summary {
+            environment: desired.environment.to_string(),
+            branch: desired.branch.as_ref().map(ToString::to_string),
+            commit: desired.commit.id.to_string(),
+            subject: desired.commit.subject.clone(),
+            modules: self
+                .stopping()
+                .map(|upgrade| (upgrade.database.clone(), upgrade.named()))
+                .collect(),
+            switch: self.switch.to_string(),
+        }
+    }
+
+    fn diffs(&self) -> Vec<FileDiff> {
+        let host = &self.observed.host;
+        let wanted = &self.desired.compared;
+        let texts = [
+            (host.odoo_conf.as_deref(), Some(wanted.odoo_conf.as_str()), "odoo.conf"),
+            (host.unit.as_deref(), Some(wanted.unit.as_str()), "unit"),
+            (host.unit_drop_in.as_deref(), Some(wanted.unit_drop_in.as_str()), "unit drop-in"),
+            (host.vhost.as_deref(), wanted.vhost.as_deref(), "vhost"),
+            (
+                host.maintenance_page.as_deref(),
+                Some(wanted.maintenance_page.as_str()),
+                "maintenance page",
+            ),
+        ];
+        let diffs = texts.into_iter().map(|(old, new, name)| unified(old, new, name));
+        diffs.filter(|diff| !diff.is_empty()).collect()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for upgrade in self.upgrades {
+            let database = &upgrade.database;
+            if upgrade.first_contact && !upgrade.create {
+                warnings.push(format!(
+                    "first contact with database {database}: its modules are taken as up to date with {}",
+                    self.desired.live.map_or("this commit".into(), |commit| commit.short())
+                ));
+            }
+            if !upgrade.left_out.is_empty() {
+                let names: Vec<_> = upgrade.left_out.iter().map(ToString::to_string).collect();
+                warnings.push(format!(
+                    "{database} needs an upgrade of {} and does not get it",
+                    names.join(", ")
+                ));
+            }
+        }
+        warnings
+    }
+
+    /// Says how long users will wait. The copy runs at some 100 MB/s on a small
+    /// server (`performance.md`); how long modules take only they know.
+    fn interruption(&self) -> String {
+        const COPIED_PER_SECOND: u64 = 100 << 20;
+        match self.switch {
+            Switch::Nothing | Switch::Vhost | Switch::Reload => "none".into(),
+            Switch::Restart => "a restart: some seconds without an answer".into(),
+            Switch::Stop if live_record(self.observed).is_none() => {
+                "none: the host is not live yet".into()
+            }
+            Switch::Stop => {
+                let sizes = self.stopping().filter_map(|upgrade| {
+                    Some(self.observed.databases.get(&upgrade.database)?.size)
+                });
+                let size: u64 = sizes.sum();
+                if size == 0 {
+                    return "a stop and a start behind the maintenance page".into();
+                }
+                format!(
+                    "maintenance page from stop to verified: a snapshot of {} (about {} s) and the upgrade",
+                    megabytes(size),
+                    size.div_ceil(COPIED_PER_SECOND)
+                )
+            }
+        }
+    }
+}

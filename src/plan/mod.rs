@@ -1,0 +1,36 @@
+//! Turns the wanted release and what the server has into a [`Plan`]. Pure.
+
+mod access;
+mod code;
+mod copy_name;
+mod desired;
+mod diff;
+mod event;
+mod make;
+mod modules;
+mod observed;
+mod obstacle;
+mod release;
+mod step;
+mod switch;
+mod upgrade;
+
+pub use access::DatabaseAccess;
+pub use copy_name::{CopyKind, CopyName};
+pub use desired::{Desired, Files, Network, Policy, UpdateChoice};
+pub use diff::{FileDiff, unified};
+pub use event::{Event, Failure, Outcome};
+pub use make::{Plan, make_plan};
+pub use modules::{ModuleDiff, ModuleDiffs, PythonChange, differs};
+pub use observed::{
+    ClusterFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener, Neighbour, Observed,
+    SeenAddon, ServerFacts, ServiceFacts, Space,
+};
+pub use obstacle::{Obstacle, live_record, megabytes};
+pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
+pub use step::{
+    CheckOut, Follow, HealthCheck, Marker, Prune, Service, Snapshot, Step, Summary, Transaction,
+    UpgradeModules,
+};
+pub use switch::Switch;
+pub use upgrade::DatabaseUpgrade;

@@ -1,0 +1,354 @@
+//! The steps of a transaction. Each holds all it needs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CopyName,
+    access::DatabaseAccess,
+    observed::{Holder, SeenAddon},
+    release::ReleaseRecord,
+};
+use crate::{
+    host::{DatabaseName, HostName, ModuleName},
+    layout::ReleaseNumber,
+    odoo::Series,
+    source::TreeId,
+};
+
+/// What the agent is asked to carry out, all or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Its id: the time and a random part; also the end of its unit's name.
+    pub id: String,
+    /// The host.
+    pub host: HostName,
+    /// Who asked for it.
+    pub holder: Holder,
+    /// The release that is made or moved to; none where only the vhost changes.
+    pub number: Option<ReleaseNumber>,
+    /// The release before; none on a first deploy.
+    pub previous: Option<ReleaseNumber>,
+    /// How Odoo is run.
+    pub service: Service,
+    /// How its databases are reached.
+    pub access: DatabaseAccess,
+    /// The options whose values are secret.
+    pub sensitive_keys: BTreeSet<String>,
+    /// Steps that touch nothing live.
+    pub prepare: Vec<Step>,
+    /// Steps that change what is live; a failure reverts them.
+    pub carry_out: Vec<Step>,
+    /// Steps after the commit point; a failure is told and changes nothing.
+    pub finish: Vec<Step>,
+    /// What the release before must answer when the transaction is taken back.
+    pub previous_health: Option<HealthCheck>,
+    /// What the line in the history says besides the outcome.
+    pub summary: Summary,
+}
+
+/// What the history keeps of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// The environment.
+    pub environment: String,
+    /// The branch or commit that was asked for.
+    pub branch: Option<String>,
+    /// The commit.
+    pub commit: String,
+    /// The subject of the commit.
+    pub subject: String,
+    /// Modules upgraded or installed, by database.
+    pub modules: BTreeMap<DatabaseName, Vec<ModuleName>>,
+    /// How the host was switched.
+    pub switch: String,
+}
+
+/// How Odoo is run on the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// The system user.
+    pub user: String,
+    /// Its group.
+    pub group: String,
+    /// Odoo's program.
+    pub odoo_bin: PathBuf,
+    /// Its interpreter.
+    pub python: PathBuf,
+    /// Odoo's series.
+    pub series: Series,
+    /// Whether the service runs worker processes.
+    pub has_workers: bool,
+    /// `logfile` of odoo.conf; none where Odoo logs to the journal.
+    pub logfile: Option<PathBuf>,
+    /// `data_dir`.
+    pub data_dir: PathBuf,
+}
+
+/// One thing the agent does. The order is the plan's; the agent decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Writes a release's directory from the object store.
+    CheckOut(CheckOut),
+    /// Compiles Python and parses XML and manifests of the new release.
+    CheckCode {
+        /// The release.
+        number: ReleaseNumber,
+        /// The files that are new in it, relative to its code; none: all of the addons'.
+        files: Option<Vec<PathBuf>>,
+        /// The addons, relative to its code.
+        addons: Vec<PathBuf>,
+    },
+    /// Has systemd verify a unit before it is put in place.
+    CheckUnit {
+        /// The unit file's text.
+        unit: String,
+    },
+    /// Has nginx test a vhost beside the ones that are live.
+    CheckVhost {
+        /// The vhost's text.
+        vhost: String,
+    },
+    /// Imports the Python of modules that will be upgraded.
+    ImportModules {
+        /// The release.
+        number: ReleaseNumber,
+        /// The modules.
+        modules: Vec<ModuleName>,
+    },
+    /// Loads the release against each database, beside the running one.
+    LoadRelease {
+        /// The release.
+        number: ReleaseNumber,
+        /// The databases.
+        databases: Vec<DatabaseName>,
+    },
+    /// Begins the copy of a database's files while users still work.
+    CopyFiles(Snapshot),
+    /// Shows the maintenance page to outsiders.
+    ShowMaintenance,
+    /// Keeps Odoo from starting by itself from here on.
+    Hold,
+    /// Stops Odoo.
+    StopService,
+    /// Copies a database and its files aside.
+    Snapshot(Snapshot),
+    /// Creates an empty database.
+    CreateDatabase {
+        /// Its name.
+        database: DatabaseName,
+        /// The name it is moved to when the transaction fails.
+        failed_name: CopyName,
+    },
+    /// Moves `current` to the release, and the running Odoo with it.
+    Switch {
+        /// The release.
+        number: ReleaseNumber,
+        /// What makes Odoo follow.
+        follow: Follow,
+    },
+    /// Puts the unit and its drop-in in place.
+    InstallUnit {
+        /// The unit file's text.
+        unit: String,
+        /// The drop-in's text.
+        drop_in: String,
+    },
+    /// Upgrades and installs modules in one database.
+    UpgradeModules(UpgradeModules),
+    /// Records in a database who deploys to it and what it has seen.
+    RecordSeen {
+        /// The database.
+        database: DatabaseName,
+        /// The addons.
+        addons: BTreeMap<ModuleName, SeenAddon>,
+    },
+    /// Starts Odoo while scheduled jobs are held back until the commit point.
+    StartService {
+        /// The databases whose jobs are held back.
+        hold_jobs: Vec<DatabaseName>,
+    },
+    /// Puts the vhost in place, reloads nginx and proves that it took effect.
+    InstallVhost {
+        /// The vhost's text.
+        vhost: String,
+        /// Where its marker is fetched.
+        marker: Marker,
+    },
+    /// Takes the vhost away.
+    RemoveVhost,
+    /// Asks Odoo whether it serves every database from the release.
+    CheckHealth(HealthCheck),
+    /// Lets Odoo start by itself again.
+    LiftHold,
+    /// Lets outsiders in again.
+    HideMaintenance,
+    /// Removes releases, snapshots and journals that policy no longer keeps.
+    Prune(Prune),
+}
+
+/// Writes a release's directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckOut {
+    /// The tree of the code.
+    pub tree: TreeId,
+    /// The release and tree whose unchanged files are linked.
+    pub base: Option<(ReleaseNumber, TreeId)>,
+    /// The text of odoo.conf.
+    pub odoo_conf: String,
+    /// Options that stay at the server's own value.
+    pub keep: Vec<String>,
+    /// The maintenance page.
+    pub maintenance_page: String,
+    /// The text of the vhost, kept with the release.
+    pub vhost: Option<String>,
+    /// What the release is made of.
+    pub record: ReleaseRecord,
+}
+
+/// Copies a database and its files aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The database.
+    pub database: DatabaseName,
+    /// Its object id: decides after renames which one it is.
+    pub oid: u32,
+    /// Its `database.uuid`.
+    pub uuid: Option<String>,
+    /// The name of the copy.
+    pub copy: CopyName,
+    /// The name the original is moved to when the transaction fails.
+    pub failed_name: CopyName,
+}
+
+/// What makes a running Odoo follow `current`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Follow {
+    /// SIGHUP: Odoo 19 with workers swaps them without refusing a request.
+    Reload,
+    /// A restart.
+    Restart,
+    /// Nothing: it is stopped and will be started later.
+    Later,
+}
+
+/// Upgrades and installs modules in one database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeModules {
+    /// The release.
+    pub number: ReleaseNumber,
+    /// The database.
+    pub database: DatabaseName,
+    /// Modules for `-i`.
+    pub install: Vec<ModuleName>,
+    /// Modules for `-u`.
+    pub update: Vec<ModuleName>,
+    /// The manifest versions that must stand in the database afterwards.
+    pub versions: BTreeMap<ModuleName, String>,
+    /// The longest it may take, in seconds.
+    pub timeout: u64,
+    /// What stands in for the database when the transaction fails; none where
+    /// the transaction created it.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// What a host must answer before its release counts as verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// The release.
+    pub number: ReleaseNumber,
+    /// The databases.
+    pub databases: Vec<DatabaseName>,
+    /// Where Odoo listens.
+    pub interface: String,
+    /// `http_port`.
+    pub http_port: u16,
+    /// `gevent_port`; none where Odoo runs without workers.
+    pub gevent_port: Option<u16>,
+    /// The longest it may take, in seconds.
+    pub timeout: u64,
+}
+
+/// Where a vhost's marker is fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// The port of plain HTTP.
+    pub port: u16,
+    /// What it must answer.
+    pub text: String,
+}
+
+/// What policy keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prune {
+    /// Verified releases kept besides the current one.
+    pub keep_releases: usize,
+    /// Snapshots and failed databases kept for each database.
+    pub keep_snapshots: usize,
+    /// The databases.
+    pub databases: Vec<DatabaseName>,
+}
+
+impl Step {
+    /// Returns what the step does, for progress and errors.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Self::CheckOut(step) => format!("write release {}", step.record.number),
+            Self::CheckCode { .. } => "check Python, XML and manifests".into(),
+            Self::CheckUnit { .. } => "check the unit".into(),
+            Self::CheckVhost { .. } => "check the vhost".into(),
+            Self::ImportModules { .. } => "import the modules to upgrade".into(),
+            Self::LoadRelease { number, .. } => {
+                format!("load release {number} beside the running one")
+            }
+            Self::CopyFiles(step) => format!("link the files of {}", step.database),
+            Self::ShowMaintenance => "show the maintenance page".into(),
+            Self::Hold => "hold the service".into(),
+            Self::StopService => "stop Odoo".into(),
+            Self::Snapshot(step) => format!("snapshot database {}", step.database),
+            Self::CreateDatabase { database, .. } => format!("create database {database}"),
+            Self::Switch { number, follow } => match follow {
+                Follow::Reload => format!("move to release {number} and reload Odoo"),
+                Follow::Restart => format!("move to release {number} and restart Odoo"),
+                Follow::Later => format!("move to release {number}"),
+            },
+            Self::InstallUnit { .. } => "install the unit".into(),
+            Self::UpgradeModules(step) => step.title(),
+            Self::RecordSeen { database, .. } => {
+                format!("record in {database} what it has seen")
+            }
+            Self::StartService { .. } => "start Odoo".into(),
+            Self::InstallVhost { .. } => "install the vhost and reload nginx".into(),
+            Self::RemoveVhost => "remove the vhost and reload nginx".into(),
+            Self::CheckHealth(_) => "check health".into(),
+            Self::LiftHold => "release the service".into(),
+            Self::HideMaintenance => "hide the maintenance page".into(),
+            Self::Prune(_) => "prune old releases and snapshots".into(),
+        }
+    }
+}
+
+impl UpgradeModules {
+    fn title(&self) -> String {
+        let list = |modules: &[ModuleName]| {
+            modules.iter().map(ModuleName::as_str).collect::<Vec<_>>().join(", ")
+        };
+        match (self.install.is_empty(), self.update.is_empty()) {
+            (true, _) => format!("upgrade {} in {}", list(&self.update), self.database),
+            (false, true) => format!("install {} in {}", list(&self.install), self.database),
+            (false, false) => format!(
+                "install {} and upgrade {} in {}",
+                list(&self.install),
+                list(&self.update),
+                self.database
+            ),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The agent over SSH: one connection, one channel.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use openssh::{Child, ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+};
+
+use super::{Machine, Reader, TransportError, Writer, error::last_lines};
+use crate::{host::ServerName, layout, settings::SshServer, wire::Channel};
+
+/// How long a server may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a silent server is asked whether it is still there; ssh gives up
+/// after three unanswered ones.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How long ssh's master outlives a killed controller.
+const OUTLIVE: usize = 30;
+
+/// A connection to a server.
+pub(super) struct Connection {
+    session: Arc<Session>,
+    server: ServerName,
+    // The pinned host key and ssh's control socket.
+    directory: Arc<tempfile::TempDir>,
+}
+
+/// The channel that carries the agent.
+pub(super) struct Line {
+    child: Child<Arc<Session>>,
+    // The control socket has to be there until the session is closed.
+    _directory: Arc<tempfile::TempDir>,
+}
+
+impl Connection {
+    /// Connects. The user's own ssh configuration, agent and jump hosts count;
+    /// host keys are always checked.
+    pub(super) async fn open(
+        name: &ServerName,
+        server: &SshServer,
+        machine: &Machine,
+    ) -> Result<Self, TransportError> {
+        // ssh's socket path may have 104 bytes, of which it adds some 46 itself.
+        let directory = tempfile::Builder::new()
+            .prefix("dpl")
+            .tempdir_in(&machine.runtime_directory)
+            .map_err(local("create a directory in", &machine.runtime_directory))?;
+        let builder = builder(server, machine, directory.path())?;
+        let session = builder
+            .connect_mux(&server.address)
+            .await
+            .map_err(|error| unreachable(name, server, &error))?;
+        Ok(Self {
+            session: Arc::new(session),
+            server: name.clone(),
+            directory: Arc::new(directory),
+        })
+    }
+
+    /// Starts the agent; the login is root already, or sudo makes it so.
+    pub(super) async fn start_agent(
+        &self,
+    ) -> Result<(Line, Channel<Reader, Writer>), TransportError> {
+        let script = format!(
+            "if [ \"$(id -u)\" = 0 ]; then exec {agent} agent; \
+             else LC_ALL=C exec sudo -n {agent} agent; fi",
+            agent = layout::AGENT
+        );
+        let mut child = self.spawn(&script).await?;
+        let reader = child.stdout().take().expect("stdout is piped");
+        let writer = child.stdin().take().expect("stdin is piped");
+        let line = Line { child, _directory: Arc::clone(&self.directory) };
+        Ok((line, Channel::new(Box::new(reader), Box::new(writer))))
+    }
+
+    /// Puts this executable on the server. It takes its place as a whole: a
+    /// connection that breaks in the middle leaves what was there.
+    pub(super) async fn install(&self, executable: &Path) -> Result<(), TransportError> {
+        let mut file = File::open(executable).await.map_err(local("read", executable))?;
+        let size = file.metadata().await.map_err(local("read", executable))?.len();
+        let directory = Path::new(layout::AGENT).parent().expect("the agent has a directory");
+        let script = format!(
+            "set -e; export LC_ALL=C; s=; [ \"$(id -u)\" = 0 ] || s='sudo -n'; \
+             [ \"$(uname -m)\" = {machine} ] || {{ echo \"the server is $(uname -m), this executable is {machine}\" >&2; exit 1; }}; \
+             $s mkdir -p {directory}; $s sh -c 'umask 022; cat > {agent}.new'; \
+             [ \"$($s stat -c %s {agent}.new)\" = {size} ]; \
+             $s chmod 0755 {agent}.new; $s mv {agent}.new {agent}",
+            machine = std::env::consts::ARCH,
+            directory = directory.display(),
+            agent = layout::AGENT,
+        );
+        let mut child = self.spawn(&script).await?;
+        let mut stdin = child.stdin().take().expect("stdin is piped");
+        // The far side closes early where sudo refuses; its words say more than our EPIPE.
+        let _ = tokio::io::copy(&mut file, &mut stdin).await;
+        let _ = stdin.shutdown().await;
+        drop(stdin);
+        let mut said = String::new();
+        if let Some(stderr) = child.stderr().as_mut() {
+            let _ = stderr.read_to_string(&mut said).await;
+        }
+        match child.wait().await {
+            Ok(status) if status.success() => Ok(()),
+            Ok(_) if said.contains("password is required") || said.contains("not allowed") => {
+                Err(TransportError::Sudo {
+                    server: self.server.clone(),
+                    message: last_lines(&said),
+                })
+            }
+            Ok(status) => Err(self.not_installed(format!("{status}: {}", last_lines(&said)))),
+            Err(error) => Err(self.not_installed(error.to_string())),
+        }
+    }
+
+    fn not_installed(&self, message: String) -> TransportError {
+        TransportError::Install { server: self.server.clone(), message }
+    }
+
+    /// Runs a fixed text in the login's shell. Nothing of the configuration is
+    /// ever part of it: values travel on stdin.
+    async fn spawn(&self, script: &str) -> Result<Child<Arc<Session>>, TransportError> {
+        let mut command = Arc::clone(&self.session).arc_command("sh");
+        command.args(["-c", script]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().await.map_err(|error| TransportError::Unreachable {
+            server: self.server.clone(),
+            address: "its shell".to_owned(),
+            message: chain(&error),
+            hint: None,
+        })
+    }
+}
+
+impl Line {
+    /// Returns what the agent's program wrote to stderr.
+    pub(super) async fn last_words(mut self) -> String {
+        let mut said = String::new();
+        if let Some(stderr) = self.child.stderr().as_mut() {
+            let _ = tokio::time::timeout(KEEP_ALIVE, stderr.read_to_string(&mut said)).await;
+        }
+        said
+    }
+
+    /// Waits for the agent to end and closes the connection.
+    pub(super) async fn close(self) {
+        let session = self.child.session();
+        let _ = tokio::time::timeout(KEEP_ALIVE, self.child.wait()).await;
+        if let Ok(session) = Arc::try_unwrap(session) {
+            let _ = session.close().await;
+        }
+    }
+}
+
+fn builder(
+    server: &SshServer,
+    machine: &Machine,
+    directory: &Path,
+) -> Result<SessionBuilder, TransportError> {
+    let mut builder = SessionBuilder::default();
+    builder
+        .known_hosts_check(KnownHosts::Strict)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .server_alive_interval(KEEP_ALIVE)
+        .control_directory(directory)
+        .control_persist(ControlPersist::IdleFor(OUTLIVE.try_into().expect("30 is not 0")));
+    if let Some(user) = &server.user {
+        builder.user(user.clone());
+    }
+    if let Some(port) = server.port {
+        builder.port(port);
+    }
+    if let Some(identity) = &server.identity {
+        let identity = match identity.strip_prefix("~") {
+            Ok(below) => machine.home.join(below),
+            Err(_) => identity.clone(),
+        };
+        builder.keyfile(identity);
+    }
+    if let Some(config) = &server.ssh_config {
+        builder.config_file(config);
+    }
+    if !server.jump.is_empty() {
+        builder.jump_hosts(&server.jump);
+    }
+    if let Some(key) = &server.host_key {
+        // The file serves this one connection, so the key is that of whatever
+        // name, address or alias ssh looks for.
+        let path = directory.join("known_hosts");
+        std::fs::write(&path, format!("* {key}\n")).map_err(local("write", &path))?;
+        builder.user_known_hosts_file(&path);
+    }
+    Ok(builder)
+}
+
+fn unreachable(name: &ServerName, server: &SshServer, error: &openssh::Error) -> TransportError {
+    let said = chain(error);
+    let has = |word: &str| said.contains(word);
+    let hint = if has("Host key verification failed") || has("HOST IDENTIFICATION HAS CHANGED") {
+        Some(match server.host_key {
+            Some(_) => format!(
+                "the server's key is not the `host_key` of [servers.{name}]: find out why before you change it"
+            ),
+            None => format!(
+                "write the server's key into [servers.{name}] as `host_key` (`ssh-keyscan {}` shows it; compare it on the server)",
+                server.address
+            ),
+        })
+    } else if has("Permission denied") {
+        Some(
+            "check `user` and `identity` of the server; keys of your ssh agent are tried too"
+                .into(),
+        )
+    } else if has("Could not resolve") {
+        Some(format!("check `address` of [servers.{name}]"))
+    } else {
+        Some("try the same by hand: ssh to the server with the same user and key".into())
+    };
+    TransportError::Unreachable {
+        server: name.clone(),
+        address: server.address.clone(),
+        message: last_lines(&said),
+        hint,
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn local(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> TransportError {
+    let path = path.to_owned();
+    move |source| TransportError::Local { operation, path, source }
+}

@@ -1,0 +1,143 @@
+//! What controller and agent say to each other.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    host::{DatabaseName, HostName, ModuleName},
+    plan::{DatabaseAccess, Event, Observed, Service, Transaction},
+};
+
+/// The protocols this executable speaks, newest first.
+pub const PROTOCOLS: &[u32] = &[1];
+
+/// The largest piece of a pack in one frame, in bytes.
+pub const CHUNK: usize = 256 * 1024;
+
+/// The controller's first words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The protocols it speaks, newest first.
+    pub protocols: Vec<u32>,
+    /// Its version.
+    pub version: String,
+}
+
+/// The agent's answer to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The protocol both speak; none where they share no protocol.
+    pub protocol: Option<u32>,
+    /// The agent's version.
+    pub version: String,
+}
+
+/// What the controller asks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Begins the conversation.
+    Hello(Hello),
+    /// Asks what is there; changes nothing.
+    Observe(Box<ObserveRequest>),
+    /// Asks what changed between two versions of Python files; changes nothing.
+    Compare(Vec<PythonPair>),
+    /// Announces a pack of so many bytes, which follow in frames of at most [`CHUNK`].
+    Pack {
+        /// The host whose store takes it.
+        host: HostName,
+        /// Its length.
+        bytes: u64,
+    },
+    /// Asks for a transaction; events follow until it is finished.
+    Execute(Box<Transaction>),
+}
+
+/// What is to be observed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ObserveRequest {
+    /// The host.
+    pub host: HostName,
+    /// How Odoo is run.
+    pub service: Service,
+    /// How its databases are reached.
+    pub access: DatabaseAccess,
+    /// Options that stay at the server's own value.
+    pub keep: Vec<String>,
+    /// The databases.
+    pub databases: Vec<DatabaseName>,
+    /// Options whose values may not leave the server, besides those known by name.
+    pub sensitive_keys: BTreeSet<String>,
+    /// The key under which their values are hashed instead.
+    pub mask_key: [u8; 32],
+}
+
+/// Two versions of one Python file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonPair {
+    /// The module it belongs to.
+    pub module: ModuleName,
+    /// The file, relative to the module.
+    pub path: PathBuf,
+    /// What the database last saw.
+    pub old: String,
+    /// What is to be deployed.
+    pub new: String,
+    /// Functions that Odoo runs at installation, by name.
+    pub hooks: Vec<String>,
+}
+
+/// What changed between two versions of a Python file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PythonVerdict {
+    /// Nothing that runs.
+    Same,
+    /// Function bodies only: a new process is enough.
+    Bodies,
+    /// Something a database notices, in words.
+    Structure(String),
+}
+
+/// What the agent answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// Answers [`Request::Hello`].
+    Welcome(Welcome),
+    /// Answers [`Request::Observe`].
+    Observed(Box<Observed>),
+    /// Answers [`Request::Compare`], in the order asked.
+    Compared(Vec<PythonVerdict>),
+    /// Answers [`Request::Pack`]: it is complete and on disk.
+    Received,
+    /// Tells of a transaction.
+    Event(Event),
+    /// Says that the request could not be served.
+    Fault(Fault),
+}
+
+/// Why a request could not be served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// What kind of trouble it is.
+    pub kind: FaultKind,
+    /// What failed and why, causes included.
+    pub message: String,
+    /// The next move, where there is one to name.
+    pub hint: Option<String>,
+}
+
+/// What kind of trouble a fault is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The request breaks the protocol.
+    Protocol,
+    /// A check failed; nothing was touched.
+    Refused,
+    /// The agent itself failed.
+    Internal,
+}
