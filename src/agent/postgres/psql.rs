@@ -13,6 +13,9 @@ use super::{Postgres, PostgresError, ServerMessage};
 /// The database every cluster has; Odoo itself needs it, too.
 const MAINTENANCE: &str = "postgres";
 
+/// Where libpq, and so Odoo, goes when no port is given.
+const LIBPQ_PORT: u16 = 5432;
+
 /// What a run is about, for messages, and where it connects to.
 pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
@@ -117,9 +120,9 @@ impl Postgres {
         if !access.host.is_empty() {
             command.env("PGHOST", &access.host);
         }
-        if let Some(port) = access.port {
-            command.env("PGPORT", port.to_string());
-        }
+        // Always said: on Debian `psql` is a wrapper that otherwise takes the
+        // cluster it likes best, which need not be the one libpq and Odoo take.
+        command.env("PGPORT", access.port.unwrap_or(LIBPQ_PORT).to_string());
         if let Some(password) = &access.password {
             command.env("PGPASSWORD", password);
         }
