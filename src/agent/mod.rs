@@ -4,6 +4,12 @@
     reason = "the agent is the one adapter that runs programs and writes files on a server"
 )]
 
+mod account;
+mod postgres;
 mod server;
 
+pub use account::Account;
+pub use postgres::{
+    CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
+};
 pub use server::{FileError, Output, ProgramError, Server};

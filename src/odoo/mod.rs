@@ -2,6 +2,8 @@
 
 mod manifest;
 mod series;
+mod version;
 
 pub use manifest::Manifest;
 pub use series::Series;
+pub use version::stored_version;

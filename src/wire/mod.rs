@@ -3,7 +3,9 @@
 mod channel;
 mod message;
 
-pub use crate::plan::{DatabaseAccess, DatabaseFacts, InstalledModule, SeenAddon};
+pub use crate::plan::{
+    CopyKind, CopyName, DatabaseAccess, DatabaseFacts, InstalledModule, SeenAddon,
+};
 pub use channel::{Channel, WireError};
 pub use message::{
     CHUNK, Fault, FaultKind, Hello, ObserveRequest, PROTOCOLS, PythonPair, PythonVerdict, Reply,

@@ -1,0 +1,46 @@
+//! A database for a host that has none yet.
+
+use crate::host::DatabaseName;
+
+use super::{Call, Postgres, PostgresError, quote::quote_identifier};
+
+impl Postgres {
+    /// Creates an empty database as Odoo does, and returns its object id.
+    ///
+    /// # Errors
+    /// Fails when PostgreSQL refuses, as it does where the name is taken.
+    pub fn create(&self, database: &DatabaseName) -> Result<u32, PostgresError> {
+        let name = database.as_str();
+        let sql = format!(
+            "CREATE DATABASE {} ENCODING 'unicode' LC_COLLATE 'C' TEMPLATE template0;",
+            quote_identifier(name)
+        );
+        self.execute(&Call::cluster("create database", name).patient(), &sql)?;
+        let call = Call::inside("prepare database", name);
+        self.execute(&call, "GRANT CREATE ON SCHEMA public TO PUBLIC;")?;
+        // Without it some indexes are missing, as in Odoo's own databases on such a server.
+        let trigrams = "CREATE EXTENSION IF NOT EXISTS pg_trgm;";
+        if let Err(error) = self.execute(&call, trigrams) {
+            tracing::warn!(%database, %error, "created the database without `pg_trgm`");
+        }
+        Ok(self.existing(name)?.oid)
+    }
+
+    /// Drops a database that [`Self::create`] made, known by its object id; one
+    /// that is gone already is fine.
+    ///
+    /// # Errors
+    /// Refuses where the name leads to another database.
+    pub fn drop_created(&self, database: &DatabaseName, oid: u32) -> Result<(), PostgresError> {
+        let Some(entry) = self.find(database)? else { return Ok(()) };
+        if entry.oid != oid {
+            return Err(PostgresError::Exchanged {
+                database: entry.name,
+                expected: oid,
+                found: entry.oid,
+            });
+        }
+        self.close(database)?;
+        self.drop_database(database.as_str())
+    }
+}

@@ -1,0 +1,159 @@
+//! The databases of a host, through `psql`. Does I/O.
+//!
+//! Every statement travels on psql's stdin; a password only in the environment
+//! of that one process. psql runs as the host's system user, so that local
+//! sockets know it as they know Odoo, and so that its `~/.pgpass` and
+//! certificates are the ones Odoo uses.
+
+mod copies;
+mod create;
+mod cron_hold;
+mod error;
+mod facts;
+mod modules;
+mod obstacles;
+mod psql;
+mod quote;
+mod record;
+mod replay;
+mod sessions;
+mod snapshot;
+mod swap;
+
+use serde::Deserialize;
+
+use crate::host::DatabaseName;
+use crate::wire::DatabaseAccess;
+
+use super::{Server, account::Account};
+
+pub use cron_hold::CronHold;
+pub use error::{PostgresError, ServerMessage};
+pub use snapshot::Snapshot;
+pub use swap::{Swap, Swapped};
+
+use psql::Call;
+use quote::quote_literal;
+
+/// A PostgreSQL cluster as one host's system user reaches it.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    server: Server,
+    access: DatabaseAccess,
+    account: Account,
+    application: String,
+}
+
+/// A row of `pg_database`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DatabaseEntry {
+    /// The object id, which a rename does not change.
+    pub oid: u32,
+    /// The name.
+    pub name: String,
+    /// The owner's role.
+    pub owner: String,
+    /// Whether it lets anyone in (`ALLOW_CONNECTIONS`).
+    pub open: bool,
+}
+
+impl Postgres {
+    /// Prepares access. `application` is what sessions are found by when their
+    /// client is gone: `odoo-deploy-` and the transaction's id (the first 63
+    /// bytes count).
+    ///
+    /// # Errors
+    /// Fails when the system user does not exist.
+    pub fn new(
+        server: &Server,
+        access: &DatabaseAccess,
+        application: &str,
+    ) -> Result<Self, PostgresError> {
+        let user = &access.system_user;
+        let account = Account::find(server, user)
+            .map_err(|source| PostgresError::Accounts { user: user.clone(), source })?
+            .ok_or_else(|| PostgresError::NoAccount(user.clone()))?;
+        Ok(Self {
+            server: server.clone(),
+            access: access.clone(),
+            account,
+            application: application.to_owned(),
+        })
+    }
+
+    /// Returns the server's version as a number: 170005 for 17.5.
+    ///
+    /// # Errors
+    /// Fails when PostgreSQL cannot be reached.
+    pub fn version(&self) -> Result<u32, PostgresError> {
+        let call = Call::cluster("ask the version of", "PostgreSQL");
+        self.query(&call, "SELECT current_setting('server_version_num')::int;")
+    }
+
+    /// Tells whether the connecting role may create and rename databases.
+    ///
+    /// # Errors
+    /// Fails when PostgreSQL cannot be reached.
+    pub fn can_create_database(&self) -> Result<bool, PostgresError> {
+        let call = Call::cluster("ask for the rights in", "PostgreSQL");
+        self.query(
+            &call,
+            "SELECT to_json(rolcreatedb OR rolsuper) FROM pg_roles WHERE rolname = current_user;",
+        )
+    }
+
+    /// Lists every database of the cluster, templates left out.
+    ///
+    /// # Errors
+    /// Fails when PostgreSQL cannot be reached.
+    pub fn databases(&self) -> Result<Vec<DatabaseEntry>, PostgresError> {
+        self.entries("NOT datistemplate")
+    }
+
+    /// Finds one database by its name.
+    ///
+    /// # Errors
+    /// Fails when PostgreSQL cannot be reached.
+    pub fn find(&self, database: &DatabaseName) -> Result<Option<DatabaseEntry>, PostgresError> {
+        self.find_named(database.as_str())
+    }
+
+    fn find_named(&self, name: &str) -> Result<Option<DatabaseEntry>, PostgresError> {
+        Ok(self.entries(&format!("datname = {}", quote_literal(name)))?.pop())
+    }
+
+    fn existing(&self, name: &str) -> Result<DatabaseEntry, PostgresError> {
+        self.find_named(name)?.ok_or_else(|| PostgresError::Missing(name.to_owned()))
+    }
+
+    fn entries(&self, condition: &str) -> Result<Vec<DatabaseEntry>, PostgresError> {
+        let call = Call::cluster("list the databases of", "PostgreSQL");
+        self.query(
+            &call,
+            &format!(
+                "SELECT coalesce(json_agg(json_build_object('oid', oid::bigint, 'name', datname, \
+                 'owner', pg_get_userbyid(datdba), 'open', datallowconn) ORDER BY datname), '[]') \
+                 FROM pg_database WHERE {condition};"
+            ),
+        )
+    }
+
+    /// Opens the same cluster as its superuser, by the system user `postgres`
+    /// and peer authentication; none where PostgreSQL is not on this server,
+    /// or does not know that user as a superuser.
+    fn superuser(&self) -> Option<Self> {
+        if !(self.access.host.is_empty() || self.access.host.starts_with('/')) {
+            return None;
+        }
+        let access = DatabaseAccess {
+            system_user: "postgres".to_owned(),
+            user: String::new(),
+            password: None,
+            ..self.access.clone()
+        };
+        let superuser = Self::new(&self.server, &access, &self.application).ok()?;
+        let call = Call::cluster("ask for the rights in", "PostgreSQL");
+        let sql = "SELECT to_json(rolsuper) FROM pg_roles WHERE rolname = current_user;";
+        superuser.query::<bool>(&call, sql).ok()?.then_some(superuser)
+    }
+}

@@ -1,0 +1,143 @@
+//! One run of psql.
+
+use std::{
+    io::{self, Write},
+    process::{Command, Output, Stdio},
+    thread,
+};
+
+use serde::de::DeserializeOwned;
+
+use super::{Postgres, PostgresError, ServerMessage};
+
+/// The database every cluster has; Odoo itself needs it, too.
+const MAINTENANCE: &str = "postgres";
+
+/// Where libpq, and so Odoo, goes when no port is given.
+const LIBPQ_PORT: u16 = 5432;
+
+/// What a run is about, for messages, and where it connects to.
+pub(super) struct Call<'a> {
+    pub(super) operation: &'static str,
+    pub(super) object: &'a str,
+    pub(super) connect_to: &'a str,
+    pub(super) patience: Patience,
+}
+
+/// How long statements may take, whatever the role's own settings say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// A minute: look-ups and changes of single rows.
+    Minute,
+    /// No limit: copies.
+    Unlimited,
+}
+
+impl<'a> Call<'a> {
+    /// Concerns the cluster or a whole database, and connects to neither of ours.
+    pub(super) const fn cluster(operation: &'static str, object: &'a str) -> Self {
+        Self { operation, object, connect_to: MAINTENANCE, patience: Patience::Minute }
+    }
+
+    /// Concerns what is in a database.
+    pub(super) const fn inside(operation: &'static str, database: &'a str) -> Self {
+        Self { operation, object: database, connect_to: database, patience: Patience::Minute }
+    }
+
+    pub(super) const fn patient(self) -> Self {
+        Self { patience: Patience::Unlimited, ..self }
+    }
+
+    pub(super) fn refused(&self, source: ServerMessage) -> PostgresError {
+        PostgresError::Refused {
+            operation: self.operation,
+            database: self.object.to_owned(),
+            source,
+        }
+    }
+
+    fn options(&self) -> String {
+        let statement_timeout = match self.patience {
+            Patience::Minute => "60s",
+            Patience::Unlimited => "0",
+        };
+        let mut options = format!(
+            "-c statement_timeout={statement_timeout} -c lock_timeout=15s \
+             -c idle_in_transaction_session_timeout=0 -c synchronous_commit=on \
+             -c standard_conforming_strings=on -c default_transaction_read_only=off"
+        );
+        if self.connect_to == MAINTENANCE {
+            // Nothing of what others may have put into that database is ever called.
+            options.push_str(" -c search_path=pg_catalog");
+        }
+        options
+    }
+}
+
+impl Postgres {
+    /// Runs statements and reads the one JSON value they print.
+    pub(super) fn query<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        sql: &str,
+    ) -> Result<T, PostgresError> {
+        let text = self.execute(call, sql)?;
+        serde_json::from_str(&text)
+            .map_err(|source| PostgresError::Answer { database: call.object.to_owned(), source })
+    }
+
+    /// Runs statements up to the first that fails, and returns what they print.
+    pub(super) fn execute(&self, call: &Call<'_>, sql: &str) -> Result<String, PostgresError> {
+        let mut command = self.psql(call);
+        let output = feed(&mut command, sql.as_bytes()).map_err(PostgresError::Program)?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let text = if stderr.trim().is_empty() {
+            format!("psql ended with {}", output.status)
+        } else {
+            stderr.into_owned()
+        };
+        Err(call.refused(ServerMessage::parse(&text)))
+    }
+
+    /// Prepares psql: its arguments name no database, role, value or secret.
+    pub(super) fn psql(&self, call: &Call<'_>) -> Command {
+        let mut command = self.server.command("psql");
+        command
+            .args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1"])
+            .args(["-v", "VERBOSITY=verbose"])
+            .env("PGDATABASE", call.connect_to)
+            .env("PGAPPNAME", &self.application)
+            .env("PGCONNECT_TIMEOUT", "10")
+            .env("PGCLIENTENCODING", "UTF8")
+            .env("PGOPTIONS", call.options());
+        self.account.run(&mut command);
+        let access = &self.access;
+        let user = if access.user.is_empty() { &self.account.name } else { &access.user };
+        command.env("PGUSER", user);
+        if !access.host.is_empty() {
+            command.env("PGHOST", &access.host);
+        }
+        // Always said: on Debian `psql` is a wrapper that otherwise takes the
+        // cluster it likes best, which need not be the one libpq and Odoo take.
+        command.env("PGPORT", access.port.unwrap_or(LIBPQ_PORT).to_string());
+        if let Some(password) = &access.password {
+            command.env("PGPASSWORD", password);
+        }
+        command
+    }
+}
+
+/// Runs a program on an input that may be larger than a pipe holds.
+fn feed(command: &mut Command, input: &[u8]) -> io::Result<Output> {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut stdin = child.stdin.take().expect("stdin was piped");
+    thread::scope(|scope| {
+        // A program that ended early says why on stderr; the broken pipe adds nothing.
+        scope.spawn(move || stdin.write_all(input).ok());
+        child.wait_with_output()
+    })
+}
