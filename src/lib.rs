@@ -5,5 +5,6 @@
 
 pub mod host;
 pub mod odoo;
+pub mod secret;
 pub mod settings;
 pub mod source;
