@@ -1,17 +1,22 @@
-//! One Odoo instance: the `.conf` dialect, inheritance, and what it means. Pure.
+//! One Odoo instance: the `.conf` dialect, inheritance, and what it means. Pure, but
+//! for [`WorkingTree`], which reads files.
 
 mod error;
 mod file;
 #[expect(clippy::module_inception, reason = "`host::Host` lives in the file named after it")]
 mod host;
+mod load;
 mod mask;
 mod names;
+mod nearest;
+mod resolve;
 
 pub use error::{ConfigError, SourceError};
 pub use file::{DEFAULT_SECTION, HostFile, Section};
 pub use host::{
     AddonsDirectory, DeployOptions, Host, NginxOptions, Origin, Setting, SnapshotMethod, Tls,
 };
+pub use load::{FileSource, HOSTS_DIRECTORY, WorkingTree, host_file_path, host_names};
 pub use mask::shown_line;
 pub use names::{
     DatabaseName, EnvironmentName, HostName, InvalidName, ModuleName, ServerName, UserName,
