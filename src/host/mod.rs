@@ -1,7 +1,9 @@
 //! One Odoo instance: the `.conf` dialect, inheritance, and what it means. Pure, but
 //! for [`WorkingTree`], which reads files.
 
+mod build;
 mod error;
+mod expression;
 mod file;
 #[expect(clippy::module_inception, reason = "`host::Host` lives in the file named after it")]
 mod host;
@@ -9,9 +11,14 @@ mod load;
 mod mask;
 mod names;
 mod nearest;
+mod place;
+mod reader;
+mod rendered;
 mod resolve;
+mod tool_sections;
 
 pub use error::{ConfigError, SourceError};
+pub use expression::Context;
 pub use file::{DEFAULT_SECTION, HostFile, Section};
 pub use host::{
     AddonsDirectory, DeployOptions, Host, NginxOptions, Origin, Setting, SnapshotMethod, Tls,
@@ -21,3 +28,4 @@ pub use mask::shown_line;
 pub use names::{
     DatabaseName, EnvironmentName, HostName, InvalidName, ModuleName, ServerName, UserName,
 };
+pub use rendered::{RenderedOptions, RenderedValue};
