@@ -6,6 +6,7 @@
 pub mod host;
 pub mod layout;
 pub mod odoo;
+pub mod secret;
 pub mod settings;
 pub mod source;
 

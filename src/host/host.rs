@@ -1,31 +1,60 @@
 //! What a host's files mean, with nothing left to guess.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{DatabaseName, EnvironmentName, HostName, ModuleName, ServerName, UserName};
-use crate::odoo::Series;
+use crate::{odoo::Series, secret::MASK};
 
 /// Where a line was written, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The file, relative to the root of the repository.
     pub file: PathBuf,
-    /// Line number, from 1.
+    /// Line number, from 1; 0 is the file as a whole.
     pub line: usize,
-    /// The line itself.
+    /// The line as it may be shown: the value of a sensitive key is masked.
     pub text: String,
 }
 
+impl Origin {
+    /// Names a file as a whole.
+    #[must_use]
+    pub fn whole_file(file: &Path) -> Self {
+        Self { file: file.to_owned(), line: 0, text: String::new() }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}", self.file.display()),
+            line => write!(f, "{}:{line}", self.file.display()),
+        }
+    }
+}
+
 /// A value as written, `{{…}}` and `${NAME}` still in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Setting {
     /// The text, continuation lines joined with `\n`.
     pub value: String,
     /// Where it was written.
     pub origin: Origin,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The line is masked where its key is sensitive; the value would not be.
+        let shown = if self.origin.text.ends_with(MASK) { MASK } else { &self.value };
+        f.debug_struct("Setting").field("value", &shown).field("origin", &self.origin).finish()
+    }
 }
 
 /// One Odoo instance as its configuration describes it.
@@ -61,6 +90,8 @@ pub struct Host {
     pub deploy: DeployOptions,
     /// `[deploy.nginx]`; none where `enabled = False`.
     pub nginx: Option<NginxOptions>,
+    /// `[deploy.backup]` as written; the backup commands read it.
+    pub backup: IndexMap<String, Setting>,
 }
 
 /// One entry of `addons_path`.

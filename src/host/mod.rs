@@ -1,12 +1,31 @@
-//! One Odoo instance: the `.conf` dialect, inheritance, and what it means. Pure.
+//! One Odoo instance: the `.conf` dialect, inheritance, and what it means. Pure, but
+//! for [`WorkingTree`], which reads files.
 
+mod build;
+mod error;
+mod expression;
+mod file;
 #[expect(clippy::module_inception, reason = "`host::Host` lives in the file named after it")]
 mod host;
+mod load;
+mod mask;
 mod names;
+mod nearest;
+mod place;
+mod reader;
+mod rendered;
+mod resolve;
+mod tool_sections;
 
+pub use error::{ConfigError, SourceError};
+pub use expression::Context;
+pub use file::{DEFAULT_SECTION, HostFile, Section};
 pub use host::{
     AddonsDirectory, DeployOptions, Host, NginxOptions, Origin, Setting, SnapshotMethod, Tls,
 };
+pub use load::{FileSource, HOSTS_DIRECTORY, WorkingTree, host_file_path, host_names};
+pub use mask::shown_line;
 pub use names::{
     DatabaseName, EnvironmentName, HostName, InvalidName, ModuleName, ServerName, UserName,
 };
+pub use rendered::{RenderedOptions, RenderedValue};

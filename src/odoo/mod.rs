@@ -1,6 +1,7 @@
 //! What is known of Odoo itself: series, options, manifests, its log. Pure.
 
 mod manifest;
+pub mod options;
 mod series;
 mod version;
 

@@ -1,0 +1,144 @@
+//! `[deploy]` and `[deploy.nginx]`.
+
+use std::path::PathBuf;
+
+use super::{
+    DeployOptions, HostName, ModuleName, NginxOptions, SnapshotMethod, Tls, UserName,
+    reader::{Reader, parse_bool, parse_duration, parse_port, parse_server_path},
+    resolve::{Settings, list},
+};
+
+const DEPLOY_KEYS: [&str; 16] = [
+    "extends",
+    "unset",
+    "keep",
+    "environment",
+    "server",
+    "odoo",
+    "user",
+    "group",
+    "odoo_bin",
+    "python",
+    "install",
+    "snapshot",
+    "upgrade_timeout",
+    "health_timeout",
+    "keep_releases",
+    "keep_snapshots",
+];
+const NGINX_KEYS: [&str; 8] = [
+    "enabled",
+    "aliases",
+    "port",
+    "tls",
+    "certificate",
+    "certificate_key",
+    "client_max_body_size",
+    "database_manager",
+];
+
+/// Options that decide where a host runs: they are never left to the server.
+const NEVER_KEPT: [&str; 7] =
+    ["db_name", "data_dir", "addons_path", "http_port", "gevent_port", "http_interface", "workers"];
+
+/// Reads `[deploy]`.
+pub(super) fn read_deploy(reader: &mut Reader<'_>, deploy: &Settings) -> DeployOptions {
+    reader.only_known(deploy, "deploy", &DEPLOY_KEYS);
+    let user = reader.parsed(deploy, "user", UserName::parse);
+    let user = user.unwrap_or_else(|| UserName::parse("odoo").expect("a valid user name"));
+    let path = |reader: &mut Reader<'_>, key: &str, default: &str| {
+        reader.parsed(deploy, key, parse_server_path).unwrap_or_else(|| PathBuf::from(default))
+    };
+    let duration = |reader: &mut Reader<'_>, key: &str, default: &str| {
+        reader
+            .parsed(deploy, key, parse_duration)
+            .unwrap_or_else(|| parse_duration(default).expect("a valid duration"))
+    };
+    let count = |reader: &mut Reader<'_>, key: &str, default: usize| {
+        reader.parsed(deploy, key, parse_count).unwrap_or(default)
+    };
+    DeployOptions {
+        group: reader.parsed(deploy, "group", UserName::parse).unwrap_or_else(|| user.clone()),
+        user,
+        odoo_bin: path(reader, "odoo_bin", "/usr/bin/odoo"),
+        python: path(reader, "python", "/usr/bin/python3"),
+        install: reader.names(deploy, "install", ModuleName::parse),
+        keep: read_keep(reader, deploy),
+        snapshot: reader
+            .parsed(deploy, "snapshot", |text| match text {
+                "template" => Ok(SnapshotMethod::Template),
+                "dump" => Ok(SnapshotMethod::Dump),
+                other => Err(format!("`{other}` is neither `template` nor `dump`")),
+            })
+            .unwrap_or(SnapshotMethod::Template),
+        upgrade_timeout: duration(reader, "upgrade_timeout", "1h"),
+        health_timeout: duration(reader, "health_timeout", "2m"),
+        keep_releases: count(reader, "keep_releases", 5),
+        keep_snapshots: count(reader, "keep_snapshots", 2),
+    }
+}
+
+fn read_keep(reader: &mut Reader<'_>, deploy: &Settings) -> Vec<String> {
+    let text = reader.text(deploy, "keep").unwrap_or_default();
+    let keep = list(&text).map(str::to_lowercase).collect::<Vec<_>>();
+    for key in keep.iter().filter(|key| NEVER_KEPT.contains(&key.as_str())) {
+        reader.fault(
+            &deploy["keep"].origin,
+            format!("`{key}` cannot be left at the server's own value"),
+            Some("write it in `[options]`: the tool has to know it before it connects"),
+        );
+    }
+    keep
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(count @ 0..=1000) if !text.starts_with('+') => Ok(count),
+        _ => Err(format!("`{text}` is no number from 0 to 1000")),
+    }
+}
+
+/// Reads `[deploy.nginx]`; none where it is not enabled.
+pub(super) fn read_nginx(reader: &mut Reader<'_>, nginx: &Settings) -> Option<NginxOptions> {
+    reader.only_known(nginx, "deploy.nginx", &NGINX_KEYS);
+    let enabled = reader.parsed(nginx, "enabled", parse_bool).unwrap_or(true);
+    let size = reader.parsed(nginx, "client_max_body_size", |text| {
+        let number = text.strip_suffix(['k', 'K', 'm', 'M', 'g', 'G']).unwrap_or(text);
+        match !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
+            true => Ok(text.to_owned()),
+            false => Err(format!("`{text}` is no size: write `128m` or `1g`")),
+        }
+    });
+    let options = NginxOptions {
+        aliases: reader.names(nginx, "aliases", HostName::parse),
+        port: reader.parsed(nginx, "port", parse_port).unwrap_or(80),
+        tls: read_tls(reader, nginx),
+        client_max_body_size: size.unwrap_or_else(|| "128m".to_owned()),
+        database_manager: reader.parsed(nginx, "database_manager", parse_bool).unwrap_or(false),
+    };
+    enabled.then_some(options)
+}
+
+fn read_tls(reader: &mut Reader<'_>, nginx: &Settings) -> Tls {
+    let certificate = reader.parsed(nginx, "certificate", parse_server_path);
+    let key = reader.parsed(nginx, "certificate_key", parse_server_path);
+    let wanted = reader.parsed(nginx, "tls", |text| match text {
+        "none" => Ok(false),
+        "files" => Ok(true),
+        other => Err(format!("`{other}` is neither `none` nor `files`")),
+    });
+    match (wanted, certificate, key) {
+        (Some(false), ..) | (None, None, None) => Tls::None,
+        (_, Some(certificate), Some(key)) => Tls::Files { certificate, key },
+        _ => {
+            let present = ["tls", "certificate", "certificate_key"].map(|key| nginx.get(key));
+            let origin = present.into_iter().flatten().next().map(|setting| setting.origin.clone());
+            reader.fault(
+                &origin.unwrap_or_else(|| reader.file.clone()),
+                "a vhost with TLS needs `certificate` and `certificate_key`".to_owned(),
+                Some("write both as absolute paths on the server, or `tls = none`"),
+            );
+            Tls::None
+        }
+    }
+}
