@@ -4,6 +4,10 @@
     reason = "the agent is the one adapter that runs programs and writes files on a server"
 )]
 
+mod inspect;
 mod server;
 
+pub use inspect::{
+    Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
+};
 pub use server::{FileError, Output, ProgramError, Server};
