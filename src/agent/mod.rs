@@ -11,5 +11,10 @@ mod server;
 pub use account::Account;
 pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
+mod inspect;
+mod server;
+
+pub use inspect::{
+    Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
 };
 pub use server::{FileError, Output, ProgramError, Server};

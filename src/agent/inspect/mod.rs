@@ -1,0 +1,231 @@
+//! Looks into a release's Python and XML with the server's own Python, as the
+//! user that runs Odoo and without importing any of it. Does I/O.
+
+mod bytecode;
+
+use std::{
+    collections::HashSet,
+    fmt,
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Read, Seek},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+};
+
+use serde::{Deserialize, Serialize};
+
+pub use bytecode::Bytecode;
+
+use super::{FileError, ProgramError, Server};
+use crate::{
+    host::{ModuleName, UserName},
+    odoo::Series,
+};
+
+const CHECK: &str = include_str!("check.py");
+const COMPARE: &str = include_str!("compare.py");
+
+/// Runs Python over code that is not trusted: as Odoo's user, within limits.
+#[derive(Debug, Clone)]
+pub struct Inspector<'a> {
+    /// The server.
+    pub server: &'a Server,
+    /// The interpreter Odoo runs under.
+    pub python: &'a Path,
+    /// The user it runs as.
+    pub user: &'a UserName,
+    /// The group it runs as.
+    pub group: &'a UserName,
+}
+
+/// Which files of a release are checked.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckRequest {
+    /// The root of the release's code, as seen on the server.
+    pub root: PathBuf,
+    /// The series it runs under: migration scripts of others are not read.
+    pub series: Series,
+    /// New or changed files of addons, relative to the root. Only Python and XML is looked at.
+    pub files: Vec<String>,
+    /// Directories of addons, relative to the root, whose manifests are checked.
+    pub addons: Vec<String>,
+}
+
+/// Something in a release that would not load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The file, relative to the root of the code.
+    pub file: String,
+    /// The line, from 1, where it is known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Two versions of one Python file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcePair {
+    /// The module it belongs to.
+    pub module: ModuleName,
+    /// The file, relative to the module's directory.
+    pub path: String,
+    /// What the database last saw; none where the file is new.
+    pub old: Option<String>,
+    /// What is deployed; none where the file is gone.
+    pub new: Option<String>,
+    /// Functions of the module that an upgrade calls: the manifest's hooks and
+    /// `<function name="…">` in its data.
+    pub hooks: Vec<String>,
+}
+
+/// How far two versions of a file differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "lowercase")]
+pub enum CodeChange {
+    /// Comments and layout at most.
+    Same,
+    /// What functions do while Odoo runs: a new process is needed, no upgrade.
+    Bodies,
+    /// Anything else: the module is upgraded.
+    Structure {
+        /// What changed.
+        reason: String,
+    },
+}
+
+/// An inspection that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// A program did not start.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// A file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Python ended early, or said something else than it should.
+    #[error("`{python}` did not inspect the code ({status}): {message}")]
+    Interpreter {
+        /// The interpreter.
+        python: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of its stderr, or what of its answer was not understood.
+        message: String,
+    },
+}
+
+/// One line of the answer to `check`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Problem { problem: Problem },
+    Bytecode { bytecode: String, tag: String, size: u64 },
+    Done {},
+}
+
+impl Inspector<'_> {
+    /// Compiles the Python, parses the XML and reads the manifests named, and
+    /// writes the bytecode where that is asked for.
+    ///
+    /// # Errors
+    /// Fails when Python does not run to its end or bytecode cannot be written;
+    /// broken code is no error but a [`Problem`].
+    pub fn check(
+        &self,
+        request: &CheckRequest,
+        bytecode: Bytecode,
+    ) -> Result<Vec<Problem>, InspectError> {
+        #[derive(Serialize)]
+        struct Job<'a> {
+            #[serde(flatten)]
+            request: &'a CheckRequest,
+            bytecode: bool,
+        }
+        let job = Job { request, bytecode: bytecode == Bytecode::Write };
+        let (status, mut answer) = self.ask(CHECK, &job)?;
+        let asked: HashSet<_> = request.files.iter().map(String::as_str).collect();
+        let mut problems = Vec::new();
+        let mut line = String::new();
+        loop {
+            line.clear();
+            answer.read_line(&mut line).map_err(Self::scratch)?;
+            match serde_json::from_str(&line).map_err(|error| self.misunderstood(status, &error))? {
+                Line::Problem { problem } => problems.push(problem),
+                Line::Bytecode { bytecode: path, tag, size } => {
+                    let mut data = Vec::new();
+                    answer.by_ref().take(size).read_to_end(&mut data).map_err(Self::scratch)?;
+                    if asked.contains(path.as_str()) {
+                        bytecode::write(self.server, &request.root, &path, &tag, &data)?;
+                    }
+                }
+                Line::Done { .. } => return Ok(problems),
+            }
+        }
+    }
+
+    /// Says for each pair how far its versions differ, in the same order.
+    ///
+    /// # Errors
+    /// Fails when Python does not run to its end.
+    pub fn compare(&self, pairs: &[SourcePair]) -> Result<Vec<CodeChange>, InspectError> {
+        let (status, answer) = self.ask(COMPARE, pairs)?;
+        let changes: Vec<_> =
+            serde_json::from_reader(answer).map_err(|error| self.misunderstood(status, &error))?;
+        if changes.len() == pairs.len() {
+            return Ok(changes);
+        }
+        Err(self.misunderstood(status, &"the answer has another length than the question"))
+    }
+
+    /// Runs a script with a job as its input. Input and answer are files that
+    /// have no name, so that neither side waits for the other.
+    fn ask<T: Serialize + ?Sized>(
+        &self,
+        script: &str,
+        job: &T,
+    ) -> Result<(ExitStatus, BufReader<File>), InspectError> {
+        let mut input = tempfile::tempfile().map_err(Self::scratch)?;
+        let mut answer = tempfile::tempfile().map_err(Self::scratch)?;
+        serde_json::to_writer(BufWriter::new(&input), job)
+            .map_err(|error| Self::scratch(error.into()))?;
+        input.rewind().map_err(Self::scratch)?;
+        let mut command = self.command();
+        command.arg("-c").arg(script).stdin(input);
+        command.stdout(answer.try_clone().map_err(Self::scratch)?).stderr(Stdio::piped());
+        let output = self.server.output(&mut command)?;
+        if !output.status.success() {
+            return Err(self.misunderstood(output.status, &output.message()));
+        }
+        answer.rewind().map_err(Self::scratch)?;
+        Ok((output.status, BufReader::new(answer)))
+    }
+
+    /// Prepares an isolated interpreter without privileges and with limits: what
+    /// it reads is not trusted.
+    fn command(&self) -> Command {
+        let mut command = self.server.command("setpriv");
+        command
+            .arg(format!("--reuid={}", self.user))
+            .arg(format!("--regid={}", self.group))
+            .args(["--clear-groups", "--no-new-privs", "--inh-caps=-all", "--"])
+            .args(["prlimit", "--cpu=600", "--as=2147483648", "--fsize=2147483648", "--"])
+            .arg(self.python)
+            .arg("-I");
+        command
+    }
+
+    fn misunderstood(&self, status: ExitStatus, why: &dyn fmt::Display) -> InspectError {
+        InspectError::Interpreter {
+            python: self.python.to_owned(),
+            status,
+            message: why.to_string(),
+        }
+    }
+
+    fn scratch(error: io::Error) -> InspectError {
+        FileError::at("use", Path::new("a temporary file"))(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests;
