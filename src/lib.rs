@@ -6,5 +6,6 @@
 pub mod host;
 pub mod layout;
 pub mod odoo;
+pub mod render;
 pub mod settings;
 pub mod source;
