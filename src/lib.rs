@@ -7,6 +7,7 @@ pub mod host;
 pub mod layout;
 pub mod odoo;
 pub mod secret;
+pub mod render;
 pub mod settings;
 pub mod source;
 

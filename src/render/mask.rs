@@ -1,0 +1,218 @@
+//! Secrets out of an odoo.conf, whoever wrote it.
+
+/// Tells whether the option's value is a secret, by its name.
+#[must_use]
+pub fn is_sensitive_key(key: &str) -> bool {
+    // `pass` is admin_passwd, db_password, smtp_password, smtp_pass, passphrase.
+    const PARTS: [&str; 9] = [
+        "pass",
+        "pwd",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "private_key",
+        "access_key",
+        "credential",
+    ];
+    let key = key.to_lowercase().replace('-', "_");
+    PARTS.iter().any(|part| key.contains(part))
+}
+
+/// Returns an odoo.conf's text with the values of sensitive keys replaced by what `mask` makes of
+/// key and value, continuation lines included.
+///
+/// The text may be anything a person left on a server. In doubt a line is masked: after a
+/// sensitive key every line counts as its continuation, unless it is plainly a comment, a section
+/// or another key. Keys that are commented out or lack their `=` are masked too.
+#[must_use]
+pub fn mask_conf(
+    text: &str,
+    sensitive: &dyn Fn(&str) -> bool,
+    mask: &dyn Fn(&str, &str) -> String,
+) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut secret: Option<Secret> = None;
+    // Python's text mode takes a lone carriage return for a line break.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        if let Some(open) = &mut secret
+            && open.continues_with(line)
+        {
+            open.values.push(line.trim().to_owned());
+            continue;
+        }
+        close(&mut masked, secret.take(), mask);
+        match Secret::begin(line, sensitive) {
+            Some(begun) => secret = Some(begun),
+            None => {
+                masked.push_str(line);
+                masked.push('\n');
+            }
+        }
+    }
+    close(&mut masked, secret, mask);
+    masked
+}
+
+/// A sensitive key whose value is being collected.
+struct Secret {
+    key: String,
+    /// What stands before the value: the key and its delimiter as they were written.
+    prefix: String,
+    indent: usize,
+    commented: bool,
+    values: Vec<String>,
+}
+
+impl Secret {
+    fn begin(line: &str, sensitive: &dyn Fn(&str) -> bool) -> Option<Self> {
+        let content = line.trim_start().trim_start_matches(['#', ';']).trim_start();
+        let commented = line.trim_start().starts_with(['#', ';']);
+        let delimiter = content.find(['=', ':']);
+        let (key, value_at) = match delimiter {
+            Some(at) if sensitive(content[..at].trim()) => (&content[..at], at + 1),
+            // `db_password geheim`: the `=` was forgotten, or comes later and is the value's.
+            _ => {
+                let word = content.split(char::is_whitespace).next()?;
+                let at_word_end = delimiter.is_none_or(|at| word.len() < at);
+                (at_word_end && sensitive(word)).then_some((word, word.len()))?
+            }
+        };
+        let start = line.len() - content.len() + value_at;
+        Some(Self {
+            key: key.trim().to_lowercase(),
+            prefix: line[..start].to_owned(),
+            indent: indent_of(line),
+            commented,
+            values: vec![line[start..].trim().to_owned()],
+        })
+    }
+
+    fn continues_with(&self, line: &str) -> bool {
+        let content = line.trim();
+        if content.is_empty() {
+            return !self.commented;
+        }
+        let is_comment = content.starts_with(['#', ';']);
+        if self.commented {
+            // The rest of a commented-out value: anything but another commented-out key.
+            let content = content.trim_start_matches(['#', ';']).trim_start();
+            return is_comment && !content.is_empty() && !is_plain_assignment(content);
+        }
+        if indent_of(line) > self.indent {
+            return true;
+        }
+        let is_section = content.starts_with('[') && content.find(']') == Some(content.len() - 1);
+        !(is_comment || is_section || is_plain_assignment(content))
+    }
+}
+
+/// Tells whether the line is `key = value` beyond doubt. The rest of a base64 text, `Ab3x==`, is
+/// not.
+fn is_plain_assignment(content: &str) -> bool {
+    let Some(at) = content.find(['=', ':']) else { return false };
+    let key = content[..at].trim_end();
+    key.starts_with(|c: char| c.is_ascii_lowercase())
+        && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.".contains(&b))
+        && !content[at + 1..].starts_with('=')
+}
+
+fn indent_of(line: &str) -> usize {
+    line.chars().take_while(|c| c.is_whitespace()).count()
+}
+
+fn close(masked: &mut String, secret: Option<Secret>, mask: &dyn Fn(&str, &str) -> String) {
+    let Some(mut secret) = secret else { return };
+    let mut blank_lines = 0;
+    while secret.values.len() > 1 && secret.values.last().is_some_and(String::is_empty) {
+        secret.values.pop();
+        blank_lines += 1;
+    }
+    let value = mask(&secret.key, &secret.values.join("\n")).replace(['\n', '\r'], " ");
+    masked.push_str(secret.prefix.trim_end());
+    masked.push_str(if value.is_empty() { "" } else { " " });
+    masked.push_str(&value);
+    masked.push_str(&"\n".repeat(blank_lines + 1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        mask_conf(text, &is_sensitive_key, &|key, value| {
+            format!("<{key} of {} lines>", value.split('\n').count())
+        })
+    }
+
+    #[test]
+    fn odoos_secrets_are_sensitive_and_its_other_options_are_not() {
+        for key in ["admin_passwd", "db_password", "smtp_password", "proxy_access_token"] {
+            assert!(is_sensitive_key(key), "{key}");
+        }
+        for key in ["Stripe-API-Key", "aws_secret_access_key", "smtp_pass", "s3_private_key"] {
+            assert!(is_sensitive_key(key), "{key}");
+        }
+        for key in
+            ["db_name", "workers", "smtp_user", "limit_time_real", "list_db", "csv_internal_sep"]
+        {
+            assert!(!is_sensitive_key(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn only_the_values_of_sensitive_keys_change() {
+        let text = "[options]\nworkers = 4\n\ndb_password = geheim\n# about\nAdmin_Passwd: x\n";
+        insta::assert_snapshot!(masked(text), @r"
+        [options]
+        workers = 4
+
+        db_password = <db_password of 1 lines>
+        # about
+        Admin_Passwd: <admin_passwd of 1 lines>
+        ");
+    }
+
+    #[test]
+    fn continuation_lines_are_the_secrets() {
+        let text =
+            "[options]\nprivate_key = BEGIN\n    geheim1\n\n\tworkers = geheim2\n\nport = 1\n";
+        insta::assert_snapshot!(masked(text), @r"
+        [options]
+        private_key = <private_key of 4 lines>
+
+        port = 1
+        ");
+    }
+
+    #[test]
+    fn no_odd_text_lets_a_secret_out() {
+        let odd = [
+            "db_password geheim",
+            "  db_password = geheim\n  geheim2",
+            "db_password = a\ngeheim",
+            "db_password = a\nGEHEIM==",
+            "db_password = a\ngeheim==",
+            "db_password = a\nMIIgeheim=",
+            "db_password = a\n[geheim] geheim",
+            "db_password = a\n\n\ngeheim",
+            "# db_password = geheim",
+            ";; db_password=geheim\n;; geheim",
+            "#db_password geheim",
+            "addons_path = a,\n    db_password = geheim",
+            "\u{feff}db_password = geheim",
+            "a = 1\rdb_password = geheim\r",
+            "db_password = a\n  # geheim",
+            "db_password\ngeheim",
+            "db_password\n  = geheim",
+            "DB_PASSWORD:geheim",
+            "db_password a=geheim",
+        ];
+        for text in odd {
+            let masked = mask_conf(text, &is_sensitive_key, &|_, _| "***".into());
+            assert!(!masked.to_lowercase().contains("geheim"), "{text:?} became {masked:?}");
+            assert!(masked.contains("***"), "{text:?} became {masked:?}");
+        }
+    }
+}
