@@ -1,6 +1,7 @@
 //! What is known of Odoo itself: series, options, manifests, its log. Pure.
 
 mod log_record;
+mod literal;
 mod manifest;
 pub mod options;
 mod series;
@@ -10,6 +11,8 @@ mod upgrade_log;
 
 pub use log_record::{LogLevel, LogRecord, LoggedException, Place};
 pub use manifest::Manifest;
+pub use literal::{Literal, LiteralError};
+pub use manifest::{Manifest, ManifestError};
 pub use series::Series;
 pub use version::stored_version;
 pub use upgrade_failure::UpgradeFailure;
