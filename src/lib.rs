@@ -7,13 +7,13 @@ pub mod host;
 pub mod layout;
 pub mod odoo;
 pub mod secret;
-pub mod render;
 pub mod settings;
 pub mod source;
 
 pub mod plan;
+pub mod render;
 pub mod wire;
 
 pub mod transport;
 
-// pub mod agent;
+pub mod agent;

@@ -5,16 +5,15 @@
 )]
 
 mod account;
+mod inspect;
 mod postgres;
 mod server;
 
 pub use account::Account;
-pub use postgres::{
-    CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
-mod inspect;
-mod server;
-
 pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
+};
+pub use postgres::{
+    CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };
 pub use server::{FileError, Output, ProgramError, Server};

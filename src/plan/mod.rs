@@ -10,6 +10,7 @@ mod make;
 mod modules;
 mod observed;
 mod obstacle;
+mod python;
 mod release;
 mod step;
 mod switch;
@@ -21,12 +22,13 @@ pub use desired::{Desired, Files, Network, Policy, UpdateChoice};
 pub use diff::{FileDiff, unified};
 pub use event::{Event, Failure, Outcome};
 pub use make::{Plan, make_plan};
-pub use modules::{ModuleDiff, ModuleDiffs, PythonChange, differs};
+pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{
     ClusterFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener, Neighbour, Observed,
     SeenAddon, ServerFacts, ServiceFacts, Space,
 };
 pub use obstacle::{Obstacle, live_record, megabytes};
+pub use python::{CodeChange, SourcePair};
 pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
 pub use step::{
     CheckOut, Follow, HealthCheck, Marker, Prune, Service, Snapshot, Step, Summary, Transaction,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::observed::SeenAddon;
+use super::{observed::SeenAddon, python::CodeChange};
 use crate::{
     host::ModuleName,
     odoo::Manifest,
@@ -19,18 +19,7 @@ pub struct ModuleDiff {
     /// The files, relative to the addon.
     pub files: Vec<FileChange>,
     /// What changed in Python files, by file relative to the addon.
-    pub python: BTreeMap<PathBuf, PythonChange>,
-}
-
-/// What changed in a Python file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PythonChange {
-    /// Nothing that runs.
-    Same,
-    /// Function bodies only.
-    Bodies,
-    /// Something a database notices, in words.
-    Structure(String),
+    pub python: BTreeMap<PathBuf, CodeChange>,
 }
 
 /// The diffs of a run, by the commit a database last saw and the module.
@@ -124,9 +113,9 @@ fn judge_file(
             upgrade(format!("{name} {verb}"))
         }
         Some("py") => match diff.python.get(path) {
-            Some(PythonChange::Same) => Need::Nothing,
-            Some(PythonChange::Bodies) => Need::Process,
-            Some(PythonChange::Structure(reason)) => upgrade(format!("{name}: {reason}")),
+            Some(CodeChange::Same) => Need::Nothing,
+            Some(CodeChange::Bodies) => Need::Process,
+            Some(CodeChange::Structure { reason }) => upgrade(format!("{name}: {reason}")),
             None => upgrade(format!("{name} {verb}")),
         },
         _ => upgrade(format!("{name} {verb}")),
@@ -263,7 +252,7 @@ mod tests {
         ["en_US".to_owned(), "es_MX".to_owned()].into()
     }
 
-    fn judge_files(files: &[&str], python: &[(&str, PythonChange)]) -> Need {
+    fn judge_files(files: &[&str], python: &[(&str, CodeChange)]) -> Need {
         let change = |path: &&str| FileChange {
             path: path.into(),
             old: Some(BlobId::from_bytes([1; 20])),
@@ -281,13 +270,14 @@ mod tests {
 
     #[test]
     fn a_changed_body_needs_a_process_only() {
-        let bodies = [("models/order.py", PythonChange::Bodies)];
+        let bodies = [("models/order.py", CodeChange::Bodies)];
         assert_eq!(judge_files(&["models/order.py"], &bodies), Need::Process);
     }
 
     #[test]
     fn a_changed_field_view_data_file_or_migration_needs_an_upgrade() {
-        let structure = [("models/order.py", PythonChange::Structure("field `x` is new".into()))];
+        let structure =
+            [("models/order.py", CodeChange::Structure { reason: "field `x` is new".into() })];
         assert_eq!(
             judge_files(&["models/order.py"], &structure),
             Need::Upgrade(vec!["models/order.py: field `x` is new".into()])

@@ -1,12 +1,12 @@
 //! What controller and agent say to each other.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    host::{DatabaseName, HostName, ModuleName},
-    plan::{DatabaseAccess, Event, Observed, Service, Transaction},
+    host::{DatabaseName, HostName},
+    plan::{CodeChange, DatabaseAccess, Event, Observed, Service, SourcePair, Transaction},
 };
 
 /// The protocols this executable speaks, newest first.
@@ -42,7 +42,7 @@ pub enum Request {
     /// Asks what is there; changes nothing.
     Observe(Box<ObserveRequest>),
     /// Asks what changed between two versions of Python files; changes nothing.
-    Compare(Vec<PythonPair>),
+    Compare(Box<CompareRequest>),
     /// Announces a pack of so many bytes, which follow in frames of at most [`CHUNK`].
     Pack {
         /// The host whose store takes it.
@@ -73,31 +73,13 @@ pub struct ObserveRequest {
     pub mask_key: [u8; 32],
 }
 
-/// Two versions of one Python file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PythonPair {
-    /// The module it belongs to.
-    pub module: ModuleName,
-    /// The file, relative to the module.
-    pub path: PathBuf,
-    /// What the database last saw.
-    pub old: String,
-    /// What is to be deployed.
-    pub new: String,
-    /// Functions that Odoo runs at installation, by name.
-    pub hooks: Vec<String>,
-}
-
-/// What changed between two versions of a Python file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PythonVerdict {
-    /// Nothing that runs.
-    Same,
-    /// Function bodies only: a new process is enough.
-    Bodies,
-    /// Something a database notices, in words.
-    Structure(String),
+/// Which Python files are to be compared.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CompareRequest {
+    /// How Odoo is run: its interpreter and user compare.
+    pub service: Service,
+    /// The files.
+    pub pairs: Vec<SourcePair>,
 }
 
 /// What the agent answers.
@@ -109,7 +91,7 @@ pub enum Reply {
     /// Answers [`Request::Observe`].
     Observed(Box<Observed>),
     /// Answers [`Request::Compare`], in the order asked.
-    Compared(Vec<PythonVerdict>),
+    Compared(Vec<CodeChange>),
     /// Answers [`Request::Pack`]: it is complete and on disk.
     Received,
     /// Tells of a transaction.

@@ -8,6 +8,6 @@ pub use crate::plan::{
 };
 pub use channel::{Channel, WireError};
 pub use message::{
-    CHUNK, Fault, FaultKind, Hello, ObserveRequest, PROTOCOLS, PythonPair, PythonVerdict, Reply,
-    Request, Welcome,
+    CHUNK, CompareRequest, Fault, FaultKind, Hello, ObserveRequest, PROTOCOLS, Reply, Request,
+    Welcome,
 };

@@ -16,11 +16,10 @@ use serde::{Deserialize, Serialize};
 
 pub use bytecode::Bytecode;
 
+pub use crate::plan::{CodeChange, SourcePair};
+
 use super::{FileError, ProgramError, Server};
-use crate::{
-    host::{ModuleName, UserName},
-    odoo::Series,
-};
+use crate::{host::UserName, odoo::Series};
 
 const CHECK: &str = include_str!("check.py");
 const COMPARE: &str = include_str!("compare.py");
@@ -60,37 +59,6 @@ pub struct Problem {
     pub line: Option<usize>,
     /// What is wrong.
     pub message: String,
-}
-
-/// Two versions of one Python file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourcePair {
-    /// The module it belongs to.
-    pub module: ModuleName,
-    /// The file, relative to the module's directory.
-    pub path: String,
-    /// What the database last saw; none where the file is new.
-    pub old: Option<String>,
-    /// What is deployed; none where the file is gone.
-    pub new: Option<String>,
-    /// Functions of the module that an upgrade calls: the manifest's hooks and
-    /// `<function name="…">` in its data.
-    pub hooks: Vec<String>,
-}
-
-/// How far two versions of a file differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "lowercase")]
-pub enum CodeChange {
-    /// Comments and layout at most.
-    Same,
-    /// What functions do while Odoo runs: a new process is needed, no upgrade.
-    Bodies,
-    /// Anything else: the module is upgraded.
-    Structure {
-        /// What changed.
-        reason: String,
-    },
 }
 
 /// An inspection that could not be carried out.

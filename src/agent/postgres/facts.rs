@@ -93,6 +93,7 @@ fn facts_sql() -> String {
 fn facts_of(database: &DatabaseName, common: Common, mut odoo: OdooTables) -> DatabaseFacts {
     let signatures = odoo.parameters.remove(SIGNATURES_KEY);
     DatabaseFacts {
+        snapshot_obstacles: Vec::new(),
         oid: common.oid,
         owner: common.owner,
         size: common.size,
