@@ -70,6 +70,16 @@ pub fn line(
     }
 }
 
+/// Returns the highest number that a release ever had; 0 before the first.
+///
+/// # Errors
+/// Fails when the history cannot be read.
+pub fn highest_release(server: &Server, layout: &Layout) -> Result<u32, FileError> {
+    let text = server.read(&layout.history())?.unwrap_or_default();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<HistoryLine>(line).ok());
+    Ok(lines.filter_map(|line| line.release).max().unwrap_or(0))
+}
+
 /// Adds a line to the host's history.
 ///
 /// # Errors

@@ -1,19 +1,21 @@
 //! Carries a transaction out: all of its steps, or none.
 
-use std::{path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 use super::{
     events::EventLog,
     journal::{self, Entry, Journal},
     lock::{HostLock, LockError},
+    observe,
     postgres::CronHold,
     server::{FileError, Server},
     step::{self, StepError},
     undo::Undo,
 };
 use crate::{
+    host::DatabaseName,
     layout::Layout,
-    plan::{Event, Failure, Outcome, ReleaseState, Step, Transaction},
+    plan::{CopyName, DatabaseAccess, Event, Failure, Outcome, ReleaseState, Step, Transaction},
 };
 
 /// A transaction under way: what the steps work with.
@@ -26,6 +28,12 @@ pub struct Run<'a> {
     pub transaction: &'a Transaction,
     /// The transaction's own directory: journal, events, logs, replaced files.
     pub directory: PathBuf,
+    /// How its databases are reached, kept passwords included.
+    pub access: DatabaseAccess,
+    /// Object ids of snapshots taken, by name.
+    pub copies: BTreeMap<CopyName, u32>,
+    /// Object ids of databases created, by name.
+    pub created: BTreeMap<DatabaseName, u32>,
     /// Scheduled jobs that are held back until the commit point.
     pub held_jobs: Vec<CronHold>,
     /// What was kept for a closer look after a failure.
@@ -60,6 +68,8 @@ pub fn execute(
         }
         Err(LockError::File(error)) => return Err(error),
     };
+    let access =
+        observe::complete_access(server, &layout, &transaction.access, &transaction.keep)?;
     let directory = layout.journal().join(&transaction.id);
     let journal =
         Journal::begin(server, &directory, &transaction.id, transaction.host.as_str())?;
@@ -68,6 +78,9 @@ pub fn execute(
         layout,
         transaction,
         directory,
+        access,
+        copies: BTreeMap::new(),
+        created: BTreeMap::new(),
         held_jobs: Vec::new(),
         kept: Vec::new(),
         interrupted: None,
@@ -119,6 +132,8 @@ impl Run<'_> {
                 Err(revert) => self.broken(failure, revert),
             };
         }
+        // What was live, or may have been, is kept for a closer look.
+        done.retain(|undo| !matches!(undo, Undo::RemoveRelease { .. }));
         if let Err(failure) = self.walk(&self.transaction.carry_out, &mut done) {
             self.events.tell(&Event::Reverting);
             return match self.take_back(done) {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::postgres::Swap;
 use super::step::{StepError, database, file, release, service, switch};
 use super::transaction::Run;
 use crate::host::DatabaseName;
-use crate::plan::{CopyName, HealthCheck, Snapshot};
+use crate::plan::{HealthCheck, Snapshot};
 
 /// One way back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,15 +43,13 @@ pub enum Undo {
     },
     /// Puts a snapshot in the place of its database.
     SwapBack {
-        /// Which.
-        snapshot: Snapshot,
+        /// Which, by name and object id.
+        swap: Swap,
     },
-    /// Moves a database that the transaction created out of the way.
-    SetAside {
+    /// Drops a database that the transaction created.
+    DropCreated {
         /// The database.
         database: DatabaseName,
-        /// The name it is moved to.
-        failed_name: CopyName,
     },
     /// Moves `current` back.
     MoveBack {
@@ -94,10 +93,8 @@ impl Undo {
             Self::StartService { health } => service::start_again(run, health.as_ref()),
             Self::StopService => service::stop(run),
             Self::DropSnapshot { snapshot } => database::drop_snapshot(run, snapshot),
-            Self::SwapBack { snapshot } => database::swap_back(run, snapshot),
-            Self::SetAside { database, failed_name } => {
-                database::set_aside(run, database, failed_name)
-            }
+            Self::SwapBack { swap } => database::swap_back(run, swap),
+            Self::DropCreated { database } => database::drop_created(run, database),
             Self::MoveBack { target, restart, health } => {
                 switch::move_back(run, target.as_deref(), *restart, health.as_ref())
             }

@@ -95,6 +95,7 @@ impl Maker<'_> {
             service: desired.service.clone(),
             access: desired.access.clone(),
             sensitive_keys: desired.sensitive_keys.clone(),
+            keep: desired.policy.keep.clone(),
             prepare: self.prepare(),
             carry_out: self.carry_out(),
             finish: self.finish(),
@@ -146,10 +147,7 @@ impl Maker<'_> {
         let mut steps = vec![Step::ShowMaintenance, Step::Hold, Step::StopService];
         steps.extend(self.snapshots().map(Step::Snapshot));
         for upgrade in self.upgrades.iter().filter(|upgrade| upgrade.create) {
-            steps.push(Step::CreateDatabase {
-                database: upgrade.database.clone(),
-                failed_name: CopyName::failed(&upgrade.database, self.number),
-            });
+            steps.push(Step::CreateDatabase { database: upgrade.database.clone() });
         }
         if self.unit_differs() {
             steps.push(Step::InstallUnit {

@@ -39,6 +39,8 @@ pub struct Transaction {
     pub access: DatabaseAccess,
     /// The options whose values are secret.
     pub sensitive_keys: BTreeSet<String>,
+    /// Options that stay at the server's own value.
+    pub keep: Vec<String>,
     /// Steps that touch nothing live.
     pub prepare: Vec<Step>,
     /// Steps that change what is live; a failure reverts them.
@@ -142,8 +144,6 @@ pub enum Step {
     CreateDatabase {
         /// Its name.
         database: DatabaseName,
-        /// The name it is moved to when the transaction fails.
-        failed_name: CopyName,
     },
     /// Moves `current` to the release, and the running Odoo with it.
     Switch {
@@ -313,7 +313,7 @@ impl Step {
             Self::Hold => "hold the service".into(),
             Self::StopService => "stop Odoo".into(),
             Self::Snapshot(step) => format!("snapshot database {}", step.database),
-            Self::CreateDatabase { database, .. } => format!("create database {database}"),
+            Self::CreateDatabase { database } => format!("create database {database}"),
             Self::Switch { number, follow } => match follow {
                 Follow::Reload => format!("move to release {number} and reload Odoo"),
                 Follow::Restart => format!("move to release {number} and restart Odoo"),

@@ -19,6 +19,18 @@ pub fn is_sensitive_key(key: &str) -> bool {
     PARTS.iter().any(|part| key.contains(part))
 }
 
+/// What stands for a value that stays at the server's own.
+pub const KEPT: &str = "(kept on the server)";
+
+/// Stands for a secret: equal for equal values of an option under the same key,
+/// and of no use to anybody without the key.
+#[must_use]
+pub fn keyed_mask(mask_key: &[u8; 32], option: &str, value: &str) -> String {
+    let mut hasher = blake3::Hasher::new_keyed(mask_key);
+    hasher.update(option.as_bytes()).update(b"=").update(value.as_bytes());
+    format!("******** ({})", &hasher.finalize().to_hex()[..8])
+}
+
 /// Returns an odoo.conf's text with the values of sensitive keys replaced by what `mask` makes of
 /// key and value, continuation lines included.
 ///

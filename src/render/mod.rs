@@ -1,7 +1,6 @@
 //! Turns a host and templates into the texts of its files, and compares texts. Pure.
 
 mod conf;
-mod diff;
 mod maintenance;
 mod mask;
 mod template;
@@ -9,9 +8,8 @@ mod unit;
 mod vhost;
 
 pub use conf::{ConfSections, odoo_conf};
-pub use diff::{FileDiff, unified};
 pub use maintenance::{MaintenanceInput, maintenance_page};
-pub use mask::{is_sensitive_key, mask_conf};
+pub use mask::{KEPT, is_sensitive_key, keyed_mask, mask_conf};
 pub use template::RenderError;
 pub use unit::{UnitInput, unit, unit_drop_in};
 pub use vhost::{MARKER_PATH, Vhost, VhostInput, VhostTls, upstream_address, vhost};

@@ -107,18 +107,16 @@ pub fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> 
         Step::Hold => Ok(vec![Undo::LiftHold]),
         Step::StopService => service::way_back_of_stop(run),
         Step::Snapshot(snapshot) => Ok(vec![Undo::DropSnapshot { snapshot: snapshot.clone() }]),
-        Step::CreateDatabase { database, failed_name } => Ok(vec![Undo::SetAside {
-            database: database.clone(),
-            failed_name: failed_name.clone(),
-        }]),
+        Step::CreateDatabase { database } => {
+            Ok(vec![Undo::DropCreated { database: database.clone() }])
+        }
         Step::Switch { follow, .. } => switch::way_back(run, *follow),
         Step::InstallUnit { .. } => file::way_back_of_unit(run),
         Step::InstallVhost { .. } | Step::RemoveVhost => file::way_back_of_vhost(run),
-        Step::UpgradeModules(step) => Ok(step
-            .snapshot
-            .iter()
-            .map(|snapshot| Undo::SwapBack { snapshot: snapshot.clone() })
-            .collect()),
+        Step::UpgradeModules(step) => match &step.snapshot {
+            Some(snapshot) => Ok(vec![Undo::SwapBack { swap: database::swap(run, snapshot)? }]),
+            None => Ok(Vec::new()),
+        },
         Step::StartService { .. } => Ok(vec![Undo::StopService]),
         Step::CheckCode { .. }
         | Step::CheckUnit { .. }
@@ -150,7 +148,7 @@ pub fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         Step::Hold => service::hold(run),
         Step::StopService => service::stop(run),
         Step::Snapshot(snapshot) => database::snapshot(run, snapshot),
-        Step::CreateDatabase { database, .. } => database::create(run, database),
+        Step::CreateDatabase { database } => database::create(run, database),
         Step::Switch { number, follow } => switch::to(run, *number, *follow),
         Step::InstallUnit { unit, drop_in } => file::install_unit(run, unit, drop_in),
         Step::UpgradeModules(step) => upgrade::modules(run, step),

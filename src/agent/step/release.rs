@@ -10,9 +10,9 @@ use std::{
 use super::StepError;
 use crate::{
     agent::{
+        Account, observe,
         server::{FileError, Server},
         transaction::Run,
-        users,
     },
     layout::{Layout, ReleaseNumber},
     plan::{CheckOut, ReleaseRecord, ReleaseState},
@@ -42,7 +42,11 @@ pub(super) fn check_out(run: &mut Run<'_>, step: &CheckOut) -> Result<(), StepEr
 }
 
 fn write_files(run: &Run<'_>, step: &CheckOut, release: &Path) -> Result<(), StepError> {
-    let group = users::find(run.server, &run.transaction.service.user)?.gid;
+    let user = &run.transaction.service.user;
+    let account = Account::find(run.server, user)?.ok_or_else(|| {
+        StepError::found(format!("the system user `{user}` does not exist on the server"))
+    })?;
+    let group = account.gid;
     let server = run.server;
     let odoo_conf = with_kept_options(run, step)?;
     write(server, &release.join("odoo.conf"), &odoo_conf, 0o640)?;
@@ -65,15 +69,11 @@ fn write_files(run: &Run<'_>, step: &CheckOut, release: &Path) -> Result<(), Ste
     Ok(())
 }
 
-/// Adds the options that stay at the server's own value.
+/// Puts the server's own values in where options stay as they are.
 fn with_kept_options(run: &Run<'_>, step: &CheckOut) -> Result<String, StepError> {
-    if step.keep.is_empty() {
-        return Ok(step.odoo_conf.clone());
-    }
-    let live = run.server.read(&run.layout.conf_link())?.unwrap_or_default();
     let mut text = step.odoo_conf.clone();
     for key in &step.keep {
-        let Some(value) = render::option_of(&live, key) else {
+        let Some(value) = observe::kept_option(run.server, &run.layout, key)? else {
             return Err(StepError::found(format!(
                 "`keep` names `{key}`, but the server's odoo.conf does not set it"
             ))
@@ -82,7 +82,9 @@ fn with_kept_options(run: &Run<'_>, step: &CheckOut) -> Result<String, StepError
                 run.layout.conf_link().display()
             )));
         };
-        text = render::with_option(&text, key, &value);
+        let placeholder = format!("\n{key} = {}\n", render::KEPT);
+        let line = format!("\n{key} = {}\n", value.replace('\n', "\n    "));
+        text = text.replacen(&placeholder, &line, 1);
     }
     Ok(text)
 }

@@ -1,0 +1,91 @@
+//! How the agent is started: as a session, or as a transaction.
+
+use std::{ffi::OsString, fs, path::{Path, PathBuf}};
+
+use super::{
+    events::EventLog,
+    server::{FileError, Server},
+    session, transaction,
+};
+use crate::{
+    layout::Layout,
+    plan::{Step, Transaction},
+    render,
+    secret::{Redactor, Secret},
+};
+
+/// An agent that could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The conversation broke.
+    #[error("failed to talk to the controller")]
+    Wire(#[from] crate::wire::WireError),
+    /// A file of the server.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The plan's file holds no plan.
+    #[error("failed to read the plan `{path}`")]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Opens the machine, or the directory that stands for it in tests.
+#[must_use]
+pub fn open_server(root: Option<PathBuf>, search_path: Option<OsString>) -> Server {
+    match root {
+        Some(root) => Server::below(root, search_path.unwrap_or_default()),
+        None => Server::this(),
+    }
+}
+
+/// Answers the controller on stdin and stdout.
+///
+/// # Errors
+/// Fails when the conversation breaks.
+pub async fn run_session(server: &Server) -> Result<(), AgentError> {
+    Ok(session::serve(server, tokio::io::stdin(), tokio::io::stdout()).await?)
+}
+
+/// Executes the plan in the file, which is removed first: a plan is used once.
+///
+/// # Errors
+/// Fails when nothing could be begun; how a transaction ended is in its events.
+pub fn run_transaction(server: &Server, plan: &Path) -> Result<(), AgentError> {
+    let bytes = fs::read(server.path(plan)).map_err(FileError::at("read", plan))?;
+    fs::remove_file(server.path(plan)).map_err(FileError::at("remove", plan))?;
+    let transaction: Transaction = serde_json::from_slice(&bytes)
+        .map_err(|source| AgentError::Plan { path: plan.to_owned(), source })?;
+    let layout = Layout::new(transaction.host.clone());
+    let directory = layout.journal().join(&transaction.id);
+    fs::create_dir_all(server.path(&directory)).map_err(FileError::at("create", &directory))?;
+    let events = EventLog::open(server, &directory, redactor(&transaction))?;
+    transaction::execute(server, &transaction, events)?;
+    Ok(())
+}
+
+/// Collects the secrets of a transaction: what its odoo.conf says of sensitive options.
+fn redactor(transaction: &Transaction) -> Redactor {
+    let mut redactor = Redactor::default();
+    if let Some(password) = &transaction.access.password {
+        redactor.add(&Secret::new(password));
+    }
+    for step in &transaction.prepare {
+        let Step::CheckOut(step) = step else { continue };
+        let sensitive =
+            |key: &str| render::is_sensitive_key(key) || transaction.sensitive_keys.contains(key);
+        let found = std::cell::RefCell::new(Vec::new());
+        let _ = render::mask_conf(&step.odoo_conf, &sensitive, &|_, value| {
+            found.borrow_mut().push(value.to_owned());
+            String::new()
+        });
+        for value in found.into_inner() {
+            redactor.add(&Secret::new(value));
+        }
+    }
+    redactor
+}

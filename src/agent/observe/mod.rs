@@ -1,0 +1,202 @@
+//! Looks at a host and its server. Writes nothing.
+
+mod machine;
+mod neighbours;
+
+use std::{collections::BTreeMap, fs, thread};
+
+use super::{
+    Account,
+    history, journal, lock,
+    postgres::{Postgres, PostgresError},
+    server::{FileError, Server},
+    service,
+    step::{release, switch},
+};
+use crate::{
+    host::{DatabaseName, HostFile},
+    layout::{Layout, ReleaseNumber},
+    plan::{
+        ClusterFacts, DatabaseAccess, DatabaseFacts, HostFacts, Observed, ReleaseFacts,
+        RunningFrom, ServerFacts,
+    },
+    render,
+    wire::ObserveRequest,
+};
+
+/// Observes the host. What cannot be known is said in the facts; only what
+/// makes every plan impossible is an error.
+///
+/// # Errors
+/// Fails when the host's own files cannot be read.
+pub fn observe(server: &Server, request: &ObserveRequest) -> Result<Observed, FileError> {
+    let layout = Layout::new(request.host.clone());
+    thread::scope(|scope| {
+        let databases = scope.spawn(|| databases(server, request, &layout));
+        let machine = scope.spawn(|| server_facts(server, request));
+        let host = host_facts(server, request, &layout)?;
+        let neighbours = neighbours::others(server, &request.host)?;
+        let (cluster, databases) = databases.join().expect("observing databases does not panic");
+        let server = machine.join().expect("observing the machine does not panic");
+        Ok(Observed { server: server?, host, cluster, databases, neighbours })
+    })
+}
+
+fn server_facts(server: &Server, request: &ObserveRequest) -> Result<ServerFacts, FileError> {
+    let service = &request.service;
+    Ok(ServerFacts {
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        time: machine::now(),
+        odoo_version: machine::odoo_version(server, &service.odoo_bin),
+        code_space: machine::space(server, &Layout::new(request.host.clone()).base()),
+        data_space: machine::space(server, &service.data_dir),
+        database_space: machine::space(server, "/var/lib/postgresql".as_ref()),
+        has_nginx: server.path("/etc/nginx/nginx.conf".as_ref()).exists(),
+        has_ipv6: server.path("/proc/net/if_inet6".as_ref()).exists(),
+        has_user: Account::find(server, &service.user)?.is_some(),
+        listeners: machine::listeners(server),
+    })
+}
+
+fn host_facts(
+    server: &Server,
+    request: &ObserveRequest,
+    layout: &Layout,
+) -> Result<HostFacts, FileError> {
+    let releases = releases(server, layout)?;
+    let current = switch::target(server, layout)?.map(|target| {
+        let number = target.file_name().and_then(|name| name.to_str());
+        match number.and_then(ReleaseNumber::from_directory_name) {
+            Some(number) if target.starts_with("releases") => RunningFrom::Release(number),
+            _ => RunningFrom::Elsewhere(target),
+        }
+    });
+    let highest = releases.iter().map(|release| release.record.number.0).max().unwrap_or(0);
+    Ok(HostFacts {
+        current,
+        last_number: highest.max(history::highest_release(server, layout)?),
+        odoo_conf: odoo_conf(server, request, layout, &releases)?,
+        unit: server.read(&layout.unit())?,
+        unit_drop_in: server.read(&layout.unit_drop_in())?,
+        vhost: server.read(&layout.vhost())?,
+        maintenance_page: server.read(&layout.current().join("maintenance.html"))?,
+        service: service::facts(server, &layout.unit_name()),
+        lock: lock::holder(server, layout)?,
+        unfinished: journal::unfinished(server, &layout.journal())?,
+        releases,
+    })
+}
+
+fn releases(server: &Server, layout: &Layout) -> Result<Vec<ReleaseFacts>, FileError> {
+    let directory = layout.releases();
+    let mut releases = Vec::new();
+    let Ok(entries) = fs::read_dir(server.path(&directory)) else { return Ok(releases) };
+    for entry in entries {
+        let entry = entry.map_err(FileError::at("list", &directory))?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(ReleaseNumber::from_directory_name);
+        let Some(number) = number else { continue };
+        if let Some((record, state)) = release::read_record(server, layout, number) {
+            releases.push(ReleaseFacts { record, state });
+        }
+    }
+    releases.sort_by_key(|release| release.record.number);
+    Ok(releases)
+}
+
+/// Reads the live odoo.conf. Secrets do not leave the server: their values are
+/// replaced by hashes under the controller's key, which tell whether they are
+/// the ones it has.
+fn odoo_conf(
+    server: &Server,
+    request: &ObserveRequest,
+    layout: &Layout,
+    releases: &[ReleaseFacts],
+) -> Result<Option<String>, FileError> {
+    let Some(text) = server.read(&layout.current().join("odoo.conf"))? else { return Ok(None) };
+    let sensitive = |key: &str| {
+        render::is_sensitive_key(key)
+            || request.sensitive_keys.contains(key)
+            || request.keep.iter().any(|kept| kept == key)
+            || releases.iter().any(|release| release.record.sensitive_keys.contains(key))
+    };
+    let mask = |key: &str, value: &str| {
+        if request.keep.iter().any(|kept| kept == key) {
+            render::KEPT.to_owned()
+        } else {
+            render::keyed_mask(&request.mask_key, key, value)
+        }
+    };
+    Ok(Some(render::mask_conf(&text, &sensitive, &mask)))
+}
+
+/// Completes the access by a password that stays on the server.
+pub(super) fn complete_access(
+    server: &Server,
+    layout: &Layout,
+    access: &DatabaseAccess,
+    keep: &[String],
+) -> Result<DatabaseAccess, FileError> {
+    let mut access = access.clone();
+    if keep.iter().any(|key| key == "db_password") && access.password.is_none() {
+        access.password = kept_option(server, layout, "db_password")?;
+    }
+    Ok(access)
+}
+
+/// Reads one option of the server's own odoo.conf.
+pub(super) fn kept_option(
+    server: &Server,
+    layout: &Layout,
+    key: &str,
+) -> Result<Option<String>, FileError> {
+    let path = layout.conf_link();
+    let Some(text) = server.read(&path)? else { return Ok(None) };
+    let Ok(file) = HostFile::parse(&path, text.as_bytes()) else { return Ok(None) };
+    let options = file.effective("options").unwrap_or_default();
+    Ok(options.get(key).map(|setting| setting.value.clone()))
+}
+
+fn databases(
+    server: &Server,
+    request: &ObserveRequest,
+    layout: &Layout,
+) -> (ClusterFacts, BTreeMap<DatabaseName, DatabaseFacts>) {
+    let unreachable = |why: String| {
+        let facts = ClusterFacts { version: Err(why), may_create: false, names: Vec::new() };
+        (facts, BTreeMap::new())
+    };
+    let access = match complete_access(server, layout, &request.access, &request.keep) {
+        Ok(access) => access,
+        Err(error) => return unreachable(super::with_causes(&error)),
+    };
+    let postgres = match Postgres::new(server, &access, "odoo-deploy-observe") {
+        Ok(postgres) => postgres,
+        Err(error) => return unreachable(super::with_causes(&error)),
+    };
+    cluster(&postgres, request).unwrap_or_else(|error| unreachable(super::with_causes(&error)))
+}
+
+fn cluster(
+    postgres: &Postgres,
+    request: &ObserveRequest,
+) -> Result<(ClusterFacts, BTreeMap<DatabaseName, DatabaseFacts>), PostgresError> {
+    let version = postgres.version()?;
+    let mut databases = BTreeMap::new();
+    for name in &request.databases {
+        let Some(mut facts) = postgres.facts(name)? else { continue };
+        facts.snapshot_obstacles = postgres.snapshot_obstacles(name)?;
+        databases.insert(name.clone(), facts);
+    }
+    let cluster = ClusterFacts {
+        version: Ok(format!("{}.{}", version / 10_000, version % 10_000)),
+        may_create: postgres.can_create_database()?,
+        names: postgres
+            .databases()?
+            .into_iter()
+            .filter(|database| !database.name.contains('~') && database.name != "postgres")
+            .map(|database| database.name)
+            .collect(),
+    };
+    Ok((cluster, databases))
+}

@@ -1,0 +1,132 @@
+//! Databases and their files: copies, the way back, what they have seen.
+
+use std::{collections::BTreeMap, path::{Path, PathBuf}};
+
+use super::StepError;
+use crate::{
+    agent::{filestore, postgres::{Postgres, Swap}, transaction::Run},
+    host::{DatabaseName, ModuleName},
+    plan::{CopyName, SeenAddon, Snapshot},
+};
+
+/// Returns where the files of a database lie.
+pub(super) fn files_of(run: &Run<'_>, database: &str) -> PathBuf {
+    run.transaction.service.data_dir.join("filestore").join(database)
+}
+
+/// Links a database's files aside while users still work: most are done
+/// before the page goes up.
+pub(super) fn copy_files(run: &mut Run<'_>, snapshot: &Snapshot) -> Result<(), StepError> {
+    let source = files_of(run, snapshot.database.as_str());
+    let copy = files_of(run, snapshot.copy.as_str());
+    filestore::link_copy(run.server, &source, &copy)?;
+    Ok(())
+}
+
+/// Copies the database, with Odoo stopped, and completes the copy of its files.
+pub(super) fn snapshot(run: &mut Run<'_>, snapshot: &Snapshot) -> Result<(), StepError> {
+    let postgres = postgres(run)?;
+    let taken = postgres.take_snapshot(&snapshot.database, &snapshot.copy)?;
+    if taken.source_oid != snapshot.oid || taken.uuid != snapshot.uuid {
+        return Err(StepError::found(format!(
+            "database {} is another one than when the plan was made",
+            snapshot.database
+        ))
+        .with_hint("deploy again: a new plan looks at the one that is there now"));
+    }
+    run.copies.insert(snapshot.copy.clone(), taken.oid);
+    copy_files(run, snapshot)
+}
+
+/// Tells how an upgraded database gets back to its snapshot.
+pub(super) fn swap(run: &Run<'_>, snapshot: &Snapshot) -> Result<Swap, StepError> {
+    let oid = run.copies.get(&snapshot.copy).copied().ok_or_else(|| {
+        StepError::found(format!("there is no snapshot of database {}", snapshot.database))
+    })?;
+    Ok(Swap {
+        original: snapshot.database.clone(),
+        original_oid: snapshot.oid,
+        snapshot: snapshot.copy.clone(),
+        snapshot_oid: oid,
+        failed: snapshot.failed_name.clone(),
+    })
+}
+
+/// Puts the snapshot in the place of its database, files included. The failed
+/// one is kept for a closer look and lets nobody in.
+pub(in crate::agent) fn swap_back(run: &mut Run<'_>, swap: &Swap) -> Result<(), StepError> {
+    let postgres = postgres(run)?;
+    postgres.swap_back(swap)?;
+    filestore::swap_back(
+        run.server,
+        &files_of(run, swap.original.as_str()),
+        &files_of(run, swap.snapshot.as_str()),
+        &files_of(run, swap.failed.as_str()),
+    )?;
+    run.kept.push(format!("database {}", swap.failed));
+    Ok(())
+}
+
+/// Gives a snapshot up that was not needed, or not completed.
+pub(in crate::agent) fn drop_snapshot(
+    run: &mut Run<'_>,
+    snapshot: &Snapshot,
+) -> Result<(), StepError> {
+    let postgres = postgres(run)?;
+    postgres.drop_copy(&snapshot.copy)?;
+    postgres.open(&snapshot.database)?;
+    Ok(())
+}
+
+/// Removes a copy of files.
+pub(in crate::agent) fn remove_files(
+    run: &mut Run<'_>,
+    directory: &Path,
+) -> Result<(), StepError> {
+    filestore::remove(run.server, directory)?;
+    Ok(())
+}
+
+/// Creates an empty database.
+pub(super) fn create(run: &mut Run<'_>, database: &DatabaseName) -> Result<(), StepError> {
+    let oid = postgres(run)?.create(database)?;
+    run.created.insert(database.clone(), oid);
+    Ok(())
+}
+
+/// Drops a database that the transaction created.
+pub(in crate::agent) fn drop_created(
+    run: &mut Run<'_>,
+    database: &DatabaseName,
+) -> Result<(), StepError> {
+    if let Some(oid) = run.created.get(database) {
+        postgres(run)?.drop_created(database, *oid)?;
+        filestore::remove(run.server, &files_of(run, database.as_str()))?;
+    }
+    Ok(())
+}
+
+/// Records in a database who deploys to it and what it has seen.
+pub(super) fn record_seen(
+    run: &mut Run<'_>,
+    database: &DatabaseName,
+    addons: &BTreeMap<ModuleName, SeenAddon>,
+) -> Result<(), StepError> {
+    let postgres = postgres(run)?;
+    postgres.record_host(database, &run.transaction.host)?;
+    postgres.record_signatures(database, addons)?;
+    Ok(())
+}
+
+/// Opens the host's cluster; sessions are found by the transaction's id.
+pub(super) fn postgres(run: &Run<'_>) -> Result<Postgres, StepError> {
+    let application = format!("odoo-deploy-{}", run.transaction.id);
+    Ok(Postgres::new(run.server, &run.access, &application)?)
+}
+
+/// Removes a copy that policy no longer keeps.
+pub(super) fn forget(run: &Run<'_>, postgres: &Postgres, copy: &CopyName) -> Result<(), StepError> {
+    postgres.drop_copy(copy)?;
+    filestore::remove(run.server, &files_of(run, copy.as_str()))?;
+    Ok(())
+}
