@@ -137,8 +137,8 @@ impl Mirror {
     fn git(&self) -> Result<Git, SourceError> {
         let seen = Git::bare(&self.path).all_settings()?;
         let git = Git::bare(&self.path).settings(self.remote.settings(&seen));
-        // Under this, Git refuses paths of this machine unless the user allows them.
-        let from_user = if self.remote.local_allowed() { "1" } else { "0" };
+        // With 0, Git refuses paths of this machine unless the user's settings allow them.
+        let from_user = if self.remote.is_trusted() { "1" } else { "0" };
         Ok(git.environment("GIT_PROTOCOL_FROM_USER", from_user))
     }
 }

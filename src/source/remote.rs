@@ -14,8 +14,10 @@ pub enum RemoteKind {
     Named(String),
     /// The user's repository itself, because it has no remote.
     Itself,
-    /// An address given by itself: a submodule's, or an operator's.
+    /// An address given by itself.
     Address,
+    /// A submodule, whose address stands in the repository it is in.
+    Submodule,
 }
 
 /// An address to fetch from, with the user's own settings for it.
@@ -27,7 +29,7 @@ pub struct Remote {
     kind: RemoteKind,
     /// Settings of the user's repository that concern the network.
     inherited: Vec<GitSetting>,
-    /// Whether paths on this machine may be fetched from.
+    /// Whether submodules may come from paths on this machine.
     local_allowed: bool,
 }
 
@@ -78,7 +80,7 @@ impl Remote {
         if url::is_local(&address) && !self.local_allowed {
             return Err("it is a path on this machine");
         }
-        Ok(Self { address, kind: RemoteKind::Address, ..self.clone() })
+        Ok(Self { address, kind: RemoteKind::Submodule, ..self.clone() })
     }
 
     /// Returns what kind of remote it is.
@@ -87,9 +89,9 @@ impl Remote {
         &self.kind
     }
 
-    /// Tells whether Git may fetch from a path of this machine.
-    pub(super) const fn local_allowed(&self) -> bool {
-        self.local_allowed
+    /// Tells whether the operator chose the address, or at least a path of this machine like it.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.kind != RemoteKind::Submodule || self.local_allowed
     }
 
     /// Returns a name for the directory that caches this remote; a new token does not change it.

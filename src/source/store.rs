@@ -1,6 +1,7 @@
 //! The objects a server has: receives packs, and forgets what no release needs.
 
 use std::{
+    cell::Cell,
     collections::HashSet,
     fs::{self, File},
     io::{Read, Seek as _, Write as _},
@@ -48,10 +49,15 @@ impl Store {
     /// When the pack is damaged, or names objects that are neither in it nor here.
     pub fn receive(&self, mut reader: impl Read) -> Result<usize, SourceError> {
         let failed = || objects_error(|| "read the pack".to_owned());
+        let objects = Cell::new(0);
         let directory = self.temporary_directory()?;
         let odb = self.repository.odb().map_err(failed())?;
         let mut indexer =
             Indexer::new(Some(&odb), directory.path(), 0o444, true).map_err(failed())?;
+        indexer.progress(|progress| {
+            objects.set(progress.total_objects());
+            true
+        });
         let mut chunk = vec![0; CHUNK];
         let mut size = 0;
         loop {
@@ -69,11 +75,6 @@ impl Store {
         if size == 0 {
             return Ok(0);
         }
-        let objects = std::cell::Cell::new(0);
-        indexer.progress(|progress| {
-            objects.set(progress.total_objects());
-            true
-        });
         indexer.commit().map_err(failed())?;
         self.publish(directory.path())?;
         Ok(objects.get())
