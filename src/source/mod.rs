@@ -1,7 +1,34 @@
 //! Reads the platform repository: branches, trees, addons, packs. Does I/O.
 
+mod addons;
+mod cache;
+mod check_out;
+mod error;
+mod git;
+mod inspect;
+mod log;
+mod mirror;
+mod pack;
 mod pattern;
+mod remote;
+mod repository;
+mod signature;
+mod store;
+mod submodules;
+mod text;
+mod tree;
+mod trees;
 mod types;
+mod url;
 
+pub use cache::Cache;
+pub use check_out::{CheckedOut, Previous};
+pub use error::SourceError;
+pub use log::{CommitLog, Relation};
+pub use pack::Pack;
 pub use pattern::BranchPattern;
+pub use remote::{Remote, RemoteKind};
+pub use repository::{Repository, WorkingState};
+pub use store::Store;
+pub use tree::SourceTree;
 pub use types::{Addon, BlobId, Branch, CommitId, CommitSummary, FileChange, Signature, TreeId};

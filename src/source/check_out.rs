@@ -1,0 +1,246 @@
+//! Writes a tree into a release's directory.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{self, ErrorKind, Write as _},
+    os::unix::fs::{
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
+    },
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use git2::{Odb, Oid, Repository, Tree};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SourceError, Store, TreeId, text,
+    tree::as_path,
+    trees::{Kind, Lead, follow, is_writable, objects_error, oid},
+};
+
+/// 2001-01-01T00:00:00Z, in seconds since the epoch: where the mtimes of released files begin.
+const FIRST_MTIME: u64 = 978_307_200;
+
+/// How many seconds later they end (2018-01-05): never in the future.
+const MTIMES: u32 = 1 << 29;
+
+/// An earlier release whose unchanged files can be shared.
+#[derive(Debug, Clone, Copy)]
+pub struct Previous<'a> {
+    /// The directory its tree was written into.
+    pub directory: &'a Path,
+    /// The tree.
+    pub tree: TreeId,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedOut {
+    /// Files and symbolic links, shared ones included.
+    pub files: usize,
+    /// Files shared with the earlier release by hard links.
+    pub linked: usize,
+    /// Bytes written into new files.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Writes a tree into a directory, which is made or must be empty.
+    ///
+    /// A file's mtime depends on its content only. Files that the earlier release has
+    /// unchanged, also on its disk, become hard links. Nothing is synced.
+    ///
+    /// # Errors
+    /// When an object is missing, a name or link would leave the directory, or writing fails.
+    pub fn check_out(
+        &self,
+        tree: TreeId,
+        directory: &Path,
+        previous: Option<Previous<'_>>,
+    ) -> Result<CheckedOut, SourceError> {
+        make_empty(directory)?;
+        let root = oid(tree.as_bytes());
+        let failed = || objects_error(|| format!("read tree {tree}"));
+        let mut writer = Writer {
+            repository: &self.repository,
+            odb: self.repository.odb().map_err(failed())?,
+            root,
+            done: CheckedOut::default(),
+        };
+        let place = Place { inner: PathBuf::new(), directory: directory.to_owned() };
+        let previous = previous.and_then(|previous| {
+            let tree = self.repository.find_tree(oid(previous.tree.as_bytes())).ok()?;
+            Some(Shared { tree, directory: previous.directory.to_owned() })
+        });
+        writer.directory(root, &place, previous.as_ref())?;
+        Ok(writer.done)
+    }
+}
+
+/// Returns the mtime of a released file, from its content's id.
+fn mtime(id: Oid) -> SystemTime {
+    // The last 29 bits of a big-endian number are its value modulo 2^29.
+    let last: [u8; 4] = id.as_bytes()[16..20].try_into().expect("an id has twenty bytes");
+    let offset = u32::from_be_bytes(last) % MTIMES;
+    UNIX_EPOCH + Duration::from_secs(FIRST_MTIME + u64::from(offset))
+}
+
+/// Where something is written: below the root of the tree, and on disk.
+struct Place {
+    inner: PathBuf,
+    directory: PathBuf,
+}
+
+impl Place {
+    fn join(&self, name: &[u8]) -> Self {
+        let name = as_path(name);
+        Self { inner: self.inner.join(&name), directory: self.directory.join(&name) }
+    }
+}
+
+/// A directory of the earlier release.
+struct Shared<'a> {
+    tree: Tree<'a>,
+    directory: PathBuf,
+}
+
+struct Writer<'a> {
+    repository: &'a Repository,
+    odb: Odb<'a>,
+    root: Oid,
+    done: CheckedOut,
+}
+
+impl Writer<'_> {
+    fn directory(
+        &mut self,
+        id: Oid,
+        place: &Place,
+        previous: Option<&Shared<'_>>,
+    ) -> Result<(), SourceError> {
+        let repository = self.repository;
+        let tree = repository.find_tree(id).map_err(unreadable(place))?;
+        for entry in &tree {
+            let name = entry.name_bytes();
+            let place = place.join(name);
+            if !is_writable(name) {
+                return Err(SourceError::HostileName { path: text::shown(&place.inner) });
+            }
+            let before = previous.and_then(|previous| {
+                previous.tree.get_name_bytes(name).map(|entry| (entry, previous))
+            });
+            let kind = Kind::of(&entry);
+            match kind {
+                Kind::Directory => {
+                    create_directory(&place.directory)?;
+                    let below = before
+                        .filter(|(entry, _)| Kind::of(entry) == Kind::Directory)
+                        .and_then(|(entry, previous)| {
+                            let tree = repository.find_tree(entry.id()).ok()?;
+                            Some(Shared { tree, directory: previous.directory.join(as_path(name)) })
+                        });
+                    self.directory(entry.id(), &place, below.as_ref())?;
+                }
+                Kind::Link => self.link(entry.id(), &place)?,
+                Kind::Submodule => {
+                    return Err(SourceError::HostileName { path: text::shown(&place.inner) });
+                }
+                Kind::File | Kind::Executable => {
+                    let same = before
+                        .filter(|(old, _)| old.id() == entry.id() && Kind::of(old) == kind)
+                        .map(|(_, previous)| previous.directory.join(as_path(name)));
+                    self.file(entry.id(), kind, &place, same)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        id: Oid,
+        kind: Kind,
+        place: &Place,
+        same: Option<PathBuf>,
+    ) -> Result<(), SourceError> {
+        let mode = if kind == Kind::Executable { 0o755 } else { 0o644 };
+        self.done.files += 1;
+        if let Some(same) = same {
+            let (size, _) = self.odb.read_header(id).map_err(unreadable(place))?;
+            if is_untouched(&same, size, mtime(id), mode)
+                && fs::hard_link(&same, &place.directory).is_ok()
+            {
+                self.done.linked += 1;
+                return Ok(());
+            }
+        }
+        let object = self.odb.read(id).map_err(unreadable(place))?;
+        let write = || -> io::Result<()> {
+            let mut options = OpenOptions::new();
+            let mut file =
+                options.write(true).create_new(true).mode(mode).open(&place.directory)?;
+            file.write_all(object.data())?;
+            file.set_permissions(Permissions::from_mode(mode))?;
+            file.set_modified(mtime(id))
+        };
+        write().map_err(|source| SourceError::file("write", &place.directory, source))?;
+        self.done.bytes += object.len() as u64;
+        Ok(())
+    }
+
+    fn link(&mut self, id: Oid, place: &Place) -> Result<(), SourceError> {
+        let target = self.repository.find_blob(id).map_err(unreadable(place))?;
+        let lead = follow(self.repository, self.root, &place.inner).map_err(unreadable(place))?;
+        if matches!(lead, Lead::Outside) {
+            return Err(SourceError::LinkLeaves {
+                path: text::shown(&place.inner),
+                target: text::cleaned(&String::from_utf8_lossy(target.content())),
+            });
+        }
+        self.done.files += 1;
+        symlink(as_path(target.content()), &place.directory)
+            .map_err(|source| SourceError::file("write the link", &place.directory, source))
+    }
+}
+
+fn unreadable(place: &Place) -> impl FnOnce(git2::Error) -> SourceError {
+    let operation = format!("read `{}` from the object store", text::shown(&place.inner));
+    objects_error(|| operation)
+}
+
+/// Tells whether a file is still as it was written.
+fn is_untouched(path: &Path, size: usize, mtime: SystemTime, mode: u32) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| {
+        found.is_file()
+            && found.len() == size as u64
+            && found.modified().is_ok_and(|modified| modified == mtime)
+            && found.mode() & 0o7777 == mode
+    })
+}
+
+fn make_empty(directory: &Path) -> Result<(), SourceError> {
+    let failed = |source| SourceError::file("list", directory, source);
+    match fs::read_dir(directory) {
+        Ok(mut entries) => match entries.next() {
+            None => set_mode(directory),
+            Some(Ok(_)) => Err(SourceError::NotEmpty { directory: directory.to_owned() }),
+            Some(Err(error)) => Err(failed(error)),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => create_directory(directory),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn create_directory(path: &Path) -> Result<(), SourceError> {
+    let created = DirBuilder::new().mode(0o755).create(path);
+    created.map_err(|source| SourceError::file("make the directory", path, source))?;
+    set_mode(path)
+}
+
+/// Sets what a strict umask took away.
+fn set_mode(directory: &Path) -> Result<(), SourceError> {
+    File::open(directory)
+        .and_then(|opened| opened.set_permissions(Permissions::from_mode(0o755)))
+        .map_err(|source| SourceError::file("open up the directory", directory, source))
+}

@@ -1,0 +1,253 @@
+//! From the cache into a server's store, and from there into a release.
+
+use std::{
+    fs,
+    io::Read as _,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use odoo_deploy::source::{Pack, Previous, SourceError, SourceTree, Store, TreeId};
+
+use crate::fixture::{Place, Repo};
+
+fn bytes(mut pack: Pack) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    pack.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes.len() as u64, pack.size());
+    bytes
+}
+
+/// Commits, and brings the tip's tree into the store.
+fn send(place: &Place, origin: &Repo, store: &Store, have: &[TreeId]) -> (SourceTree, usize) {
+    origin.commit("next");
+    let tree = place.tree(origin).unwrap();
+    let pack = tree.pack_missing(tree.id(), have).unwrap();
+    let objects = pack.objects();
+    assert_eq!(store.receive(bytes(pack).as_slice()).unwrap(), objects);
+    (tree, objects)
+}
+
+fn origin(place: &Place) -> Repo {
+    let origin = place.repository("origin");
+    origin.write("a/b/c.py", "1").write("a/d.py", "2").write("run.sh", "#!").link("link", "a/d.py");
+    origin.git(&["add", "--all"]);
+    origin.git(&["update-index", "--chmod=+x", "run.sh"]);
+    fs::set_permissions(
+        origin.root.join("run.sh"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    origin
+}
+
+#[test]
+fn a_second_pack_has_the_changed_file_and_the_directories_above_it() {
+    let place = Place::new();
+    let origin = origin(&place);
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let (first, objects) = send(&place, &origin, &store, &[]);
+    assert_eq!(objects, 3 + 4);
+    assert!(store.has_tree(first.id()));
+    origin.write("a/b/c.py", "changed");
+    let unknown = TreeId::parse(&"12".repeat(20)).unwrap();
+    let (second, objects) = send(&place, &origin, &store, &[first.id(), unknown]);
+    assert_eq!(objects, 4, "root, a, a/b and the file");
+    assert!(store.has_tree(second.id()));
+}
+
+#[test]
+fn nothing_missing_is_an_empty_pack() {
+    let place = Place::new();
+    let origin = origin(&place);
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let (tree, _) = send(&place, &origin, &store, &[]);
+    let pack = tree.pack_missing(tree.id(), &[tree.id()]).unwrap();
+    assert_eq!((pack.objects(), pack.size()), (0, 0));
+    assert_eq!(store.receive(bytes(pack).as_slice()).unwrap(), 0);
+}
+
+#[test]
+fn a_composed_tree_is_packed_without_its_history() {
+    let place = Place::new();
+    let oca = place.repository("oca");
+    oca.write("x.py", "old").commit("old");
+    let commit = oca.write("x.py", "new").commit("new");
+    let origin = place.repository("origin");
+    origin.write("a.py", "a").commit("files");
+    origin.submodule("oca", "../oca", commit).commit_index("link");
+    let tree = place.tree(&origin).unwrap();
+    let pack = tree.pack_missing(tree.id(), &[]).unwrap();
+    assert_eq!(pack.objects(), 2 + 3);
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    store.receive(pack).unwrap();
+    assert!(store.has_tree(tree.id()));
+    store.check_out(tree.id(), &place.path("code"), None).unwrap();
+    assert_eq!(fs::read(place.path("code/oca/x.py")).unwrap(), b"new");
+}
+
+#[test]
+fn a_damaged_or_incomplete_pack_is_refused() {
+    let place = Place::new();
+    let origin = origin(&place);
+    origin.commit("first");
+    let old = place.tree(&origin).unwrap();
+    let whole = bytes(old.pack_missing(old.id(), &[]).unwrap());
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 0xff;
+    for damaged in [&whole[..whole.len() - 1], &whole[..10], &flipped, b"not a pack at all......"] {
+        assert!(store.receive(damaged).is_err());
+    }
+    origin.write("a/b/c.py", "changed").commit("second");
+    let new = place.tree(&origin).unwrap();
+    let partial = bytes(new.pack_missing(new.id(), &[old.id()]).unwrap());
+    assert!(store.receive(partial.as_slice()).is_err(), "its other objects are not here");
+    assert!(!store.has_tree(new.id()));
+    store.receive(whole.as_slice()).unwrap();
+    store.receive(partial.as_slice()).unwrap();
+    assert!(store.has_tree(new.id()));
+    assert_eq!(leftovers(&place), 0);
+}
+
+fn leftovers(place: &Place) -> usize {
+    let entries = fs::read_dir(place.path("store")).unwrap().map(|entry| entry.unwrap());
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("incoming-")).count()
+}
+
+#[test]
+fn unchanged_files_are_shared_with_the_release_before() {
+    let place = Place::new();
+    let origin = origin(&place);
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let (first, _) = send(&place, &origin, &store, &[]);
+    let one = place.path("1");
+    let done = store.check_out(first.id(), &one, None).unwrap();
+    assert_eq!((done.files, done.linked, done.bytes), (4, 0, 4));
+    let mode = |path: &Path| fs::symlink_metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!(mode(&one.join("run.sh")), 0o755);
+    assert_eq!(mode(&one.join("a/d.py")), 0o644);
+    assert_eq!(mode(&one.join("a/b")), 0o755);
+    assert_eq!(fs::read_link(one.join("link")).unwrap(), Path::new("a/d.py"));
+
+    origin.write("a/b/c.py", "changed").write("a/e.py", "new");
+    let (second, _) = send(&place, &origin, &store, &[first.id()]);
+    // A file that was edited on the server is not taken over.
+    fs::remove_file(one.join("run.sh")).unwrap();
+    fs::File::create(one.join("run.sh")).unwrap();
+    let two = place.path("2");
+    let previous = Previous { directory: &one, tree: first.id() };
+    let done = store.check_out(second.id(), &two, Some(previous)).unwrap();
+    assert_eq!((done.files, done.linked), (5, 1));
+    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+    assert_eq!(inode(&one.join("a/d.py")), inode(&two.join("a/d.py")));
+    assert_eq!(fs::read(two.join("run.sh")).unwrap(), b"#!");
+    assert_eq!(fs::read(two.join("a/b/c.py")).unwrap(), b"changed");
+}
+
+#[test]
+fn an_mtime_depends_on_the_content_only() {
+    let place = Place::new();
+    let origin = origin(&place);
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let (tree, _) = send(&place, &origin, &store, &[]);
+    store.check_out(tree.id(), &place.path("1"), None).unwrap();
+    let modified = fs::metadata(place.path("1/a/d.py")).unwrap().modified().unwrap();
+    let id = origin.git(&["rev-parse", "HEAD:a/d.py"]);
+    let last = u64::from_str_radix(&id[32..], 16).unwrap() % (1 << 29);
+    assert_eq!(modified, UNIX_EPOCH + Duration::from_secs(978_307_200 + last));
+}
+
+#[test]
+fn a_directory_with_something_in_it_is_not_written_to() {
+    let place = Place::new();
+    let origin = origin(&place);
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let (tree, _) = send(&place, &origin, &store, &[]);
+    let error = store.check_out(tree.id(), &origin.root, None).unwrap_err();
+    assert!(matches!(error, SourceError::NotEmpty { .. }));
+}
+
+/// Writes a tree by hand, as no Git client would.
+fn hostile_tree(store: &Path, mode: &str, name: &str, blob: &[u8]) -> TreeId {
+    let repository = git2::Repository::open_bare(store).unwrap();
+    let blob = repository.blob(blob).unwrap();
+    let tree = [format!("{mode} {name}\0").as_bytes(), blob.as_bytes()].concat();
+    let id = repository.odb().unwrap().write(git2::ObjectType::Tree, &tree).unwrap();
+    TreeId::from_bytes(id.as_bytes().try_into().unwrap())
+}
+
+#[test]
+fn names_and_links_that_leave_the_directory_are_not_written() {
+    let place = Place::new();
+    let path = place.path("store");
+    let store = Store::open_or_create(&path).unwrap();
+    for (at, name) in ["..", ".", ".git", ".GIT", "../x", "a/../../x", "/etc/x"].iter().enumerate()
+    {
+        let tree = hostile_tree(&path, "100644", name, b"x");
+        let result = store.check_out(tree, &place.path(&at.to_string()), None);
+        assert!(result.is_err(), "{name}");
+    }
+    for target in ["/etc/passwd", "..", "x/../../y"] {
+        let tree = hostile_tree(&path, "120000", "link", target.as_bytes());
+        let code = place.path(&format!("link-{}", target.len()));
+        assert!(matches!(store.check_out(tree, &code, None), Err(SourceError::LinkLeaves { .. })));
+    }
+    assert!(!place.path("x").exists());
+}
+
+#[test]
+fn only_the_kept_trees_stay() {
+    let place = Place::new();
+    let origin = origin(&place);
+    let mut store = Store::open_or_create(&place.path("store")).unwrap();
+    let (first, _) = send(&place, &origin, &store, &[]);
+    origin.write("a/b/c.py", "2");
+    let (second, _) = send(&place, &origin, &store, &[first.id()]);
+    origin.write("a/b/c.py", "3");
+    let (third, _) = send(&place, &origin, &store, &[second.id()]);
+    store.keep_only(&[second.id(), third.id()]).unwrap();
+    assert!(!store.has_tree(first.id()));
+    assert!(store.has_tree(second.id()) && store.has_tree(third.id()));
+    let packs = || fs::read_dir(place.path("store/objects/pack")).unwrap().count();
+    assert_eq!(packs(), 2, "one pack and its index");
+    store.keep_only(&[third.id(), second.id()]).unwrap();
+    assert_eq!(packs(), 2);
+    store.check_out(third.id(), &place.path("3"), None).unwrap();
+    store.keep_only(&[]).unwrap();
+    assert!(!store.has_tree(third.id()));
+    assert_eq!((packs(), leftovers(&place)), (0, 0));
+}
+
+#[test]
+fn six_thousand_files_are_written_in_seconds() {
+    let place = Place::new();
+    let origin = place.repository("origin");
+    for addon in 0..200 {
+        for file in 0..30 {
+            origin.write(
+                &format!("addons/m{addon}/models/f{file}.py"),
+                format!("# {addon} {file}\n"),
+            );
+        }
+    }
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    origin.commit("many");
+    let clock = std::time::Instant::now();
+    let lap = |name: &str| println!("{name}: {:?}", clock.elapsed());
+    let tree = place.tree(&origin).unwrap();
+    lap("fetched");
+    let pack = tree.pack_missing(tree.id(), &[]).unwrap();
+    lap("packed");
+    store.receive(pack).unwrap();
+    lap("received");
+    store.check_out(tree.id(), &place.path("1"), None).unwrap();
+    lap("written");
+    let directory = place.path("1");
+    let previous = Some(Previous { directory: &directory, tree: tree.id() });
+    let done = store.check_out(tree.id(), &place.path("2"), previous).unwrap();
+    lap("linked");
+    assert_eq!((done.files, done.linked), (6000, 6000));
+    assert!(clock.elapsed() < Duration::from_secs(30));
+}
