@@ -28,4 +28,5 @@ pub use mask::shown_line;
 pub use names::{
     DatabaseName, EnvironmentName, HostName, InvalidName, ModuleName, ServerName, UserName,
 };
+pub(crate) use nearest::did_you_mean;
 pub use rendered::{RenderedOptions, RenderedValue};

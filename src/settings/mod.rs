@@ -1,5 +1,13 @@
-//! Turns `config/deploy.toml` into [`Settings`]. Pure.
+//! Turns `config/deploy.toml` into [`Settings`]. Pure: files come through a [`FileSource`].
+//!
+//! [`FileSource`]: crate::host::FileSource
 
+mod load;
+mod parse;
+mod policy;
 mod types;
 
+pub use load::SETTINGS_FILE;
+pub use policy::PolicyError;
+use policy::default_environments;
 pub use types::{Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer};

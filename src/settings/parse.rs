@@ -1,0 +1,372 @@
+//! Reads the text of `config/deploy.toml`.
+
+use std::{ops::Range, path::Path};
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer, default_environments,
+};
+use crate::{
+    host::{
+        ConfigError, EnvironmentName, Origin, ServerName, SourceError, did_you_mean, shown_line,
+    },
+    source::{Branch, BranchPattern},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSettings {
+    environments: Option<IndexMap<Spanned<String>, WrittenEnvironment>>,
+    #[serde(default)]
+    servers: IndexMap<Spanned<String>, Spanned<WrittenServer>>,
+    #[serde(default)]
+    notify: IndexMap<Spanned<String>, WrittenChannel>,
+    #[serde(default)]
+    defaults: WrittenDefaults,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenEnvironment {
+    branch: Spanned<String>,
+    #[serde(default)]
+    allow: Vec<Spanned<String>>,
+    #[serde(default)]
+    confirm: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenServer {
+    #[serde(default)]
+    local: bool,
+    address: Option<Spanned<String>>,
+    user: Option<Spanned<String>>,
+    port: Option<Spanned<u16>>,
+    identity: Option<Spanned<String>>,
+    host_key: Option<Spanned<String>>,
+    #[serde(default)]
+    jump: Vec<Spanned<String>>,
+    ssh_config: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenChannel {
+    webhook: Spanned<String>,
+    #[serde(default)]
+    on: Vec<Spanned<String>>,
+    #[serde(default)]
+    environments: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct WrittenDefaults {
+    desktop_notification: Option<bool>,
+}
+
+impl Settings {
+    /// Reads the text of a `deploy.toml`.
+    ///
+    /// # Errors
+    /// Returns the fault where the text is no TOML or has an unknown key, else
+    /// every value that is not usable, each with its line.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let source = Source { text, path };
+        let written =
+            toml::from_str::<WrittenSettings>(text).map_err(|error| source.toml_error(&error))?;
+        let mut faults = Vec::new();
+        let mut check = Check { source, faults: &mut faults };
+        let environments = match written.environments {
+            Some(environments) => check.environments(environments),
+            None => default_environments(),
+        };
+        let servers = check.servers(written.servers);
+        let notify = check.channels(written.notify, &environments);
+        let desktop_notification = written.defaults.desktop_notification.unwrap_or(true);
+        ConfigError::unless_empty(
+            faults,
+            Self { environments, servers, notify, desktop_notification },
+        )
+    }
+}
+
+/// The text that positions refer to.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    text: &'a str,
+    path: &'a Path,
+}
+
+impl Source<'_> {
+    fn origin(&self, span: Range<usize>) -> Origin {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line = before.matches('\n').count();
+        let text = shown_line(self.text.lines().nth(line).unwrap_or_default(), None);
+        Origin { file: self.path.to_owned(), line: line + 1, text }
+    }
+
+    fn toml_error(&self, error: &toml::de::Error) -> SourceError {
+        let origin =
+            error.span().map_or_else(|| Origin::whole_file(self.path), |span| self.origin(span));
+        // The first line says what is wrong; a list of candidates may follow in the same line.
+        let message = error.message().lines().next().unwrap_or_default().to_owned();
+        let mut names = message.split('`').skip(1).step_by(2);
+        let near = match names.next() {
+            Some(unknown) if message.starts_with("unknown field") => {
+                did_you_mean(unknown, names).or_else(|| Some(message.clone()))
+            }
+            _ => None,
+        };
+        let message = match message.split_once(", expected") {
+            Some((unknown, _)) if near.is_some() => unknown.replace("unknown field", "unknown key"),
+            _ => message,
+        };
+        SourceError::new(&origin, message).with_optional_hint(near)
+    }
+}
+
+/// Turns what is written into types, and collects the faults.
+struct Check<'a> {
+    source: Source<'a>,
+    faults: &'a mut Vec<SourceError>,
+}
+
+impl Check<'_> {
+    fn environments(
+        &mut self,
+        written: IndexMap<Spanned<String>, WrittenEnvironment>,
+    ) -> IndexMap<EnvironmentName, Environment> {
+        let mut environments = IndexMap::new();
+        for (name, environment) in written {
+            let name = self.value(&name, |text| EnvironmentName::parse(text));
+            let branch = self.value(&environment.branch, |text| Branch::parse(text));
+            let allow = environment.allow.iter();
+            let allow = allow
+                .filter_map(|pattern| self.value(pattern, |text| BranchPattern::parse(text)))
+                .collect();
+            if let (Some(name), Some(branch)) = (name, branch) {
+                environments.insert(name, Environment::new(branch, allow, environment.confirm));
+            }
+        }
+        environments
+    }
+
+    fn servers(
+        &mut self,
+        written: IndexMap<Spanned<String>, Spanned<WrittenServer>>,
+    ) -> IndexMap<ServerName, Server> {
+        let mut servers = IndexMap::new();
+        for (name, server) in written {
+            let parsed = self.value(&name, |text| ServerName::parse(text));
+            let server = self.server(&name, server.into_inner());
+            if let (Some(name), Some(server)) = (parsed, server) {
+                servers.insert(name, server);
+            }
+        }
+        servers
+    }
+
+    fn server(&mut self, name: &Spanned<String>, written: WrittenServer) -> Option<Server> {
+        let port = written.port.as_ref().and_then(|port| {
+            self.value(port, |port| match port {
+                0 => Err("0 is no port"),
+                port => Ok(*port),
+            })
+        });
+        let mut word = |value: &Option<Spanned<String>>| {
+            value.as_ref().and_then(|value| self.value(value, |text| plain_word(text)))
+        };
+        let (address, user) = (word(&written.address), word(&written.user));
+        let (identity, ssh_config) = (word(&written.identity), word(&written.ssh_config));
+        let jump = written.jump.iter().filter_map(|jump| self.value(jump, |text| plain_word(text)));
+        let jump = jump.collect::<Vec<_>>();
+        let host_key =
+            written.host_key.as_ref().and_then(|key| self.value(key, |text| host_key(text)));
+        let more = user.is_some() || identity.is_some() || host_key.is_some() || port.is_some();
+        match (written.local, written.address) {
+            (true, None) if !more && jump.is_empty() && ssh_config.is_none() => Some(Server::Local),
+            (true, _) => {
+                self.fault(name, "a server that is `local = true` has no other keys", None);
+                None
+            }
+            (false, None) => {
+                let hint = "write `address = \"server.example.net\"`, or `local = true`";
+                self.fault(name, format!("server `{}` has no address", name.get_ref()), Some(hint));
+                None
+            }
+            (false, Some(_)) => Some(Server::Ssh(SshServer {
+                address: address?,
+                user,
+                port,
+                identity: identity.map(Into::into),
+                host_key,
+                jump,
+                ssh_config: ssh_config.map(Into::into),
+            })),
+        }
+    }
+
+    fn channels(
+        &mut self,
+        written: IndexMap<Spanned<String>, WrittenChannel>,
+        known: &IndexMap<EnvironmentName, Environment>,
+    ) -> IndexMap<String, NotifyChannel> {
+        let mut channels = IndexMap::new();
+        for (name, channel) in written {
+            let webhook = self.value(&channel.webhook, |text| webhook(text)).unwrap_or_default();
+            let on = channel.on.iter().filter_map(|event| self.value(event, |text| event_of(text)));
+            let on = on.collect::<Vec<_>>();
+            let environment = |text: &str| match EnvironmentName::parse(text) {
+                Ok(name) if known.contains_key(&name) => Ok(name),
+                _ => Err(format!("there is no environment `{text}`")),
+            };
+            let environments = channel.environments.iter();
+            let environments = environments
+                .filter_map(|name| self.value(name, |text| environment(text)))
+                .collect();
+            let on = if channel.on.is_empty() {
+                vec![NotifyEvent::Deployed, NotifyEvent::Failed]
+            } else {
+                on
+            };
+            channels.insert(name.into_inner(), NotifyChannel { webhook, on, environments });
+        }
+        channels
+    }
+
+    fn value<T, U, E: std::fmt::Display>(
+        &mut self,
+        written: &Spanned<T>,
+        parse: impl FnOnce(&T) -> Result<U, E>,
+    ) -> Option<U> {
+        match parse(written.get_ref()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault(written, error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    fn fault<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, hint: Option<&str>) {
+        let origin = self.source.origin(at.span());
+        let fault = SourceError::new(&origin, message);
+        self.faults.push(fault.with_optional_hint(hint.map(str::to_owned)));
+    }
+}
+
+/// Reads a word that a command line or an ssh configuration takes as one argument.
+fn plain_word(text: &str) -> Result<String, String> {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"\"'\\`$;&|<>{}".contains(c);
+    if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
+        return Err(format!("`{}` is no plain word", text.escape_debug()));
+    }
+    Ok(text.to_owned())
+}
+
+fn host_key(text: &str) -> Result<String, String> {
+    let mut words = text.split(' ');
+    let kind = words.next().filter(|kind| {
+        ["ssh-ed25519", "ssh-rsa"].contains(kind) || kind.starts_with("ecdsa-sha2-nistp")
+    });
+    let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    let key = words.next().filter(|key| key.len() > 40 && key.chars().all(base64));
+    match (kind, key, words.next()) {
+        (Some(_), Some(_), None) => Ok(text.to_owned()),
+        _ => Err("a host key is `<type> <base64>`, as `ssh-keyscan` prints it".to_owned()),
+    }
+}
+
+fn webhook(text: &str) -> Result<String, String> {
+    let address = text.starts_with("https://") || text.starts_with("${");
+    let local = text.starts_with("http://127.0.0.1") || text.starts_with("http://localhost");
+    if (address || local) && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Ok(text.to_owned());
+    }
+    Err("a webhook is `https://…`, or `${NAME}` for a secret that is one".to_owned())
+}
+
+fn event_of(text: &str) -> Result<NotifyEvent, String> {
+    match text {
+        "deployed" => Ok(NotifyEvent::Deployed),
+        "unchanged" => Ok(NotifyEvent::Unchanged),
+        "failed" => Ok(NotifyEvent::Failed),
+        _ => Err(format!("`{text}` is not `deployed`, `unchanged` or `failed`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+
+    fn parse(text: &str) -> Result<Settings, ConfigError> {
+        Settings::parse(text, Path::new("config/deploy.toml"))
+    }
+
+    fn fault(text: &str) -> SourceError {
+        parse(text).unwrap_err().faults().next().unwrap().clone()
+    }
+
+    #[test]
+    fn a_server_is_local_or_has_an_address() {
+        let text = format!(
+            "[servers.aws-1]\naddress = \"a.example\"\nuser = \"deploy\"\nport = 2222\n\
+             identity = \"~/.ssh/id\"\nhost_key = \"{KEY}\"\njump = [\"u@j:22\"]\n\
+             [servers.here]\nlocal = true\n"
+        );
+        let settings = parse(&text).unwrap();
+        assert_eq!(settings.servers[1], Server::Local);
+        let Server::Ssh(server) = &settings.servers[0] else { panic!("an SSH server") };
+        assert_eq!((server.port, server.jump.len()), (Some(2222), 1));
+        for bad in [
+            "[servers.a]\n",
+            "[servers.a]\nlocal = true\naddress = \"x\"\n",
+            "[servers.a]\nlocal = true\nuser = \"x\"\n",
+            "[servers.a]\naddress = \"-oProxyCommand=x\"\n",
+            "[servers.a]\naddress = \"a b\"\n",
+            "[servers.a]\naddress = \"a\"\nhost_key = \"AAAA\"\n",
+            "[servers.a]\naddress = \"a\"\nport = 0\n",
+            "[servers.A]\naddress = \"a\"\n",
+        ] {
+            assert!(fault(bad).origin.line > 0, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_shown_with_its_line_and_the_near_one() {
+        let fault = fault("[environments.test]\nbranch = \"test\"\nalow = []\n");
+        assert_eq!(fault.to_string(), "config/deploy.toml:3: unknown key `alow`");
+        assert_eq!(fault.origin.text, "alow = []");
+        assert_eq!(fault.hint.as_deref(), Some("did you mean `allow`?"));
+    }
+
+    #[test]
+    fn text_that_is_no_toml_is_refused_with_its_line() {
+        assert_eq!(fault("a = 1\n[servers\n").origin.line, 2);
+        assert_eq!(fault("[environments.test]\nbranch = 3\n").origin.line, 2);
+        assert_eq!(fault("[environments.test]\n").origin.line, 1);
+    }
+
+    #[test]
+    fn a_channel_names_events_and_environments_that_exist() {
+        let settings = parse("[notify.team]\nwebhook = \"${SLACK}\"\n").unwrap();
+        assert_eq!(settings.notify["team"].on, [NotifyEvent::Deployed, NotifyEvent::Failed]);
+        for bad in [
+            "webhook = \"${S}\"\non = [\"done\"]",
+            "webhook = \"${S}\"\nenvironments = [\"prod\"]",
+            "webhook = \"http://example.com\"",
+        ] {
+            assert!(parse(&format!("[notify.team]\n{bad}\n")).is_err(), "{bad}");
+        }
+        let shown = fault("[notify.team]\nwebhook = \"http://x/T0KEN\"\n");
+        assert!(!format!("{shown:?}").contains("T0KEN"), "{shown:?}");
+    }
+}
