@@ -9,3 +9,4 @@ pub mod odoo;
 pub mod render;
 pub mod settings;
 pub mod source;
+pub mod workflow;
