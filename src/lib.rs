@@ -17,3 +17,4 @@ pub mod wire;
 pub mod transport;
 
 pub mod agent;
+pub mod workflow;

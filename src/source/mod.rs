@@ -8,6 +8,7 @@ mod git;
 mod inspect;
 mod log;
 mod mirror;
+mod create;
 mod pack;
 mod pattern;
 mod remote;
@@ -26,6 +27,9 @@ pub use check_out::{CheckedOut, Previous};
 pub use error::SourceError;
 pub use log::{CommitLog, Relation};
 pub use pack::Pack;
+pub use create::{
+    Author, CreateError, NewCommit, configured_author, create_repository, work_tree_around,
+};
 pub use pattern::BranchPattern;
 pub use remote::{Remote, RemoteKind};
 pub use repository::{Repository, WorkingState};

@@ -1,0 +1,3 @@
+//! The stories of the tool, each told top to bottom. Does I/O.
+
+pub mod init;
