@@ -4,10 +4,18 @@
     reason = "the agent is the one adapter that runs programs and writes files on a server"
 )]
 
+mod http;
 mod inspect;
+mod log_source;
+mod nginx;
 mod server;
+mod service;
 
+pub use http::{Answer, HttpClient, HttpError};
 pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
 };
+pub use log_source::{LogError, LogPosition, LogSource};
+pub use nginx::{Marker, Nginx, NginxError};
 pub use server::{FileError, Output, ProgramError, Server};
+pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
