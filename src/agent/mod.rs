@@ -7,7 +7,12 @@
 mod account;
 mod inspect;
 mod postgres;
+mod http;
+mod inspect;
+mod log_source;
+mod nginx;
 mod server;
+mod service;
 
 pub use account::Account;
 pub use inspect::{
@@ -16,4 +21,11 @@ pub use inspect::{
 pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };
+pub use http::{Answer, HttpClient, HttpError};
+pub use inspect::{
+    Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
+};
+pub use log_source::{LogError, LogPosition, LogSource};
+pub use nginx::{Marker, Nginx, NginxError};
 pub use server::{FileError, Output, ProgramError, Server};
+pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};

@@ -1,0 +1,126 @@
+//! HTTP to the server itself: one address, no proxy, no redirects followed.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use ureq::{
+    Agent,
+    config::Config,
+    http::Uri,
+    tls::TlsConfig,
+    unversioned::{
+        resolver::{ResolvedSocketAddrs, Resolver},
+        transport::{DefaultConnector, NextTimeout},
+    },
+};
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// `Location`, where it redirects.
+    pub location: Option<String>,
+    /// The body's beginning.
+    pub body: String,
+}
+
+/// A request that brought no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from {url}")]
+pub struct HttpError {
+    /// The URL.
+    pub url: String,
+    /// Why; boxed as it is large.
+    #[source]
+    pub source: Box<ureq::Error>,
+}
+
+/// A client of one address, whatever host a URL names.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    agent: Agent,
+}
+
+/// The most that is read of a body: a page of Odoo has some 100 KB, a bundle of
+/// scripts some MB.
+const LARGEST: u64 = 32 << 20;
+
+/// Answers every name with the same address.
+#[derive(Debug)]
+struct Pinned(IpAddr);
+
+impl Resolver for Pinned {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let https = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let mut addresses = self.empty();
+        addresses.push(SocketAddr::new(self.0, port));
+        Ok(addresses)
+    }
+}
+
+impl HttpClient {
+    /// Opens a client of this address. Certificates are not judged: what it talks
+    /// to is the machine it runs on.
+    #[must_use]
+    pub fn new(address: IpAddr, timeout: Duration) -> Self {
+        let config = Agent::config_builder()
+            .proxy(None)
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .timeout_global(Some(timeout))
+            .user_agent("odoo-deploy")
+            .max_idle_connections(0)
+            .tls_config(TlsConfig::builder().disable_verification(true).build())
+            .build();
+        Self { agent: Agent::with_parts(config, DefaultConnector::new(), Pinned(address)) }
+    }
+
+    /// Fetches a URL with further headers.
+    ///
+    /// # Errors
+    /// Fails when no answer comes; every status is an answer.
+    pub fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, HttpError> {
+        let fail = |source| HttpError { url: url.to_owned(), source: Box::new(source) };
+        let mut request = self.agent.get(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        read(request.call().map_err(fail)?).map_err(fail)
+    }
+
+    /// Posts JSON to a URL with further headers.
+    ///
+    /// # Errors
+    /// Fails when no answer comes; every status is an answer.
+    pub fn post_json(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Answer, HttpError> {
+        let fail = |source| HttpError { url: url.to_owned(), source: Box::new(source) };
+        let mut request = self.agent.post(url).header("Content-Type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        read(request.send(body).map_err(fail)?).map_err(fail)
+    }
+}
+
+fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
+    let location = response.headers().get("location");
+    Ok(Answer {
+        status: response.status().as_u16(),
+        location: location.and_then(|value| value.to_str().ok()).map(str::to_owned),
+        body: response.body_mut().with_config().limit(LARGEST).lossy_utf8(true).read_to_string()?,
+    })
+}

@@ -1,0 +1,246 @@
+//! The door to nginx: checks a vhost before it is in place, and proves it after.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::{FileError, HttpClient, ProgramError, Server};
+
+/// The server's nginx.
+#[derive(Debug, Clone, Copy)]
+pub struct Nginx<'a> {
+    server: &'a Server,
+}
+
+/// Where a vhost proves that nginx runs with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Marker<'a> {
+    /// The URL; its host is asked of this machine.
+    pub url: &'a str,
+    /// What its body must hold.
+    pub expected: &'a str,
+    /// How long nginx may take: old workers answer until the new ones are there.
+    pub timeout: Duration,
+}
+
+/// nginx would not run, or does not run, with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum NginxError {
+    /// A program did not start or failed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The copy could not be staged.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// nginx objects; its warnings count, as it ignores what it warns about.
+    #[error("nginx rejects the configuration: {0}")]
+    Rejected(String),
+    /// Another program listens where nginx is to.
+    #[error("port {port} is taken by `{program}`: nginx would silently keep its old configuration")]
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// Who listens there, as far as it is known.
+        program: String,
+    },
+    /// The marker did not come.
+    #[error("nginx does not serve the new configuration: {url} answers {answer}")]
+    NotServed {
+        /// The marker's URL.
+        url: String,
+        /// What came instead.
+        answer: String,
+    },
+}
+
+impl<'a> Nginx<'a> {
+    /// Opens the server's nginx.
+    #[must_use]
+    pub const fn new(server: &'a Server) -> Self {
+        Self { server }
+    }
+
+    /// Checks the configuration that is in place.
+    ///
+    /// # Errors
+    /// Fails when nginx would not start with it; warnings are returned.
+    pub fn test(&self) -> Result<BTreeSet<String>, NginxError> {
+        let mut command = self.server.command("nginx");
+        judge(&self.server.output(command.arg("-t"))?)
+    }
+
+    /// Checks a vhost within the whole configuration, before it is in place.
+    ///
+    /// The check runs where a copy of the vhosts' directory lies over the real
+    /// one, so that every path means the same; nothing on disk changes.
+    ///
+    /// # Errors
+    /// Returns what nginx objects to, warnings that are new among it, and ports
+    /// that another program has.
+    pub fn test_staged(&self, vhost: &Path, text: &str) -> Result<(), NginxError> {
+        // What others' vhosts make nginx warn about is theirs; one that is
+        // broken shows up below.
+        let known = self.test().unwrap_or_default();
+        let directory = vhost.parent().unwrap_or(vhost);
+        let staging = self.stage(vhost, text).map_err(FileError::at("stage", vhost))?;
+        let mut binding = staging.path().as_os_str().to_owned();
+        binding.push(":");
+        binding.push(directory);
+        let mut command = self.server.command("systemd-run");
+        command.args(["--quiet", "--pipe", "--wait", "--collect", "--property"]);
+        let mut property = std::ffi::OsString::from("BindReadOnlyPaths=");
+        property.push(binding);
+        command.arg(property).args(["--", "nginx", "-t"]);
+        let warnings = judge(&self.server.output(&mut command)?)?;
+        if let Some(warning) = warnings.difference(&known).next() {
+            return Err(NginxError::Rejected(warning.clone()));
+        }
+        self.check_ports(text)
+    }
+
+    /// Has nginx read its configuration again; it tells nothing about what became of it.
+    ///
+    /// # Errors
+    /// Fails when nginx does not run.
+    pub fn reload(&self) -> Result<(), NginxError> {
+        let mut command = self.server.command("systemctl");
+        self.server.run(command.args(["reload", "--", "nginx.service"]))?;
+        Ok(())
+    }
+
+    /// Fetches the marker until nginx answers with it.
+    ///
+    /// # Errors
+    /// Fails when it does not within the marker's time.
+    pub fn prove(&self, marker: Marker<'_>) -> Result<(), NginxError> {
+        let client =
+            HttpClient::new(IpAddr::V4(Ipv4Addr::LOCALHOST), marker.timeout.min(ONE_REQUEST));
+        let begun = Instant::now();
+        loop {
+            let answer = match client.get(marker.url, &[]) {
+                Ok(answer) if answer.status == 200 && answer.body.contains(marker.expected) => {
+                    return Ok(());
+                }
+                Ok(answer) => match answer.location {
+                    Some(location) => format!("status {} to {location}", answer.status),
+                    None => format!("status {}", answer.status),
+                },
+                Err(error) => error.source.to_string(),
+            };
+            if begun.elapsed() >= marker.timeout {
+                return Err(NginxError::NotServed { url: marker.url.to_owned(), answer });
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Copies the vhosts' directory, links as they are, with the new text in it.
+    fn stage(&self, vhost: &Path, text: &str) -> io::Result<tempfile::TempDir> {
+        let staging = tempfile::tempdir()?;
+        let directory = self.server.path(vhost.parent().unwrap_or(vhost));
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            let target = staging.path().join(entry.file_name());
+            let kind = entry.file_type()?;
+            if kind.is_symlink() {
+                std::os::unix::fs::symlink(fs::read_link(entry.path())?, target)?;
+            } else if kind.is_file() {
+                fs::copy(entry.path(), target)?;
+            }
+        }
+        let target = staging.path().join(vhost.file_name().unwrap_or_default());
+        match fs::remove_file(&target) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::write(target, text)?,
+        }
+        Ok(staging)
+    }
+
+    /// Finds a port of the vhost where another program listens.
+    fn check_ports(&self, text: &str) -> Result<(), NginxError> {
+        let mut command = self.server.command("ss");
+        let listening = self.server.run(command.args(["-H", "-l", "-t", "-n", "-p"]))?;
+        for port in listen_ports(text) {
+            if let Some(program) = holder(&listening, port).filter(|name| name != "nginx") {
+                return Err(NginxError::PortTaken { port, program });
+            }
+        }
+        Ok(())
+    }
+}
+
+const ONE_REQUEST: Duration = Duration::from_secs(5);
+
+/// Reads what `nginx -t` says; returns its warnings without time and process.
+fn judge(output: &super::Output) -> Result<BTreeSet<String>, NginxError> {
+    let of_level = |level: &str| -> BTreeSet<String> {
+        let lines = output.stderr.lines().filter_map(|line| line.split_once(level));
+        lines
+            .map(|(_, rest)| rest.split_once(": ").map_or(rest, |(_, text)| text).to_owned())
+            .collect()
+    };
+    if output.status.success() {
+        return Ok(of_level("[warn] "));
+    }
+    let first =
+        ["[emerg] ", "[crit] ", "[alert] ", "[error] "].into_iter().flat_map(of_level).next();
+    Err(NginxError::Rejected(first.unwrap_or_else(|| output.message())))
+}
+
+/// Returns the TCP ports of a vhost's `listen` directives.
+fn listen_ports(text: &str) -> BTreeSet<u16> {
+    let code = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let code = code.collect::<Vec<_>>().join(" ");
+    let mut ports = BTreeSet::new();
+    for directive in code.split([';', '{', '}']) {
+        let mut words = directive.split_whitespace();
+        if words.next() != Some("listen") {
+            continue;
+        }
+        let Some(address) = words.next().filter(|address| !address.starts_with("unix:")) else {
+            continue;
+        };
+        let udp = words.any(|word| word == "quic");
+        let port = match address.rsplit_once(':') {
+            Some((_, port)) if !port.contains(']') => port.parse().ok(),
+            _ => address.parse().ok().or(Some(80)),
+        };
+        ports.extend(port.filter(|_| !udp));
+    }
+    ports
+}
+
+/// Finds who listens on a port, in the words of `ss -Hltnp`.
+fn holder(listening: &str, port: u16) -> Option<String> {
+    let suffix = format!(":{port}");
+    let line = listening.lines().find(|line| {
+        line.split_whitespace().nth(3).is_some_and(|address| address.ends_with(&suffix))
+    })?;
+    let name = line.split_once("((\"").and_then(|(_, rest)| rest.split_once('"'));
+    Some(name.map_or_else(|| "another program".to_owned(), |(name, _)| name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ports_of_a_vhost_are_read_from_it() {
+        let text = "server { listen 80; listen [::]:80; # listen 1;\n listen 443 ssl http2;\n\
+                    listen 127.0.0.1:8080; listen 443 quic; listen unix:/run/x; listen 10.0.0.1; }";
+        assert_eq!(listen_ports(text), BTreeSet::from([80, 443, 8080]));
+    }
+
+    #[test]
+    fn the_program_on_a_port_is_named() {
+        let listening = "LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:((\"sshd\",pid=74,fd=6))\n\
+                         LISTEN 0 5 [::]:8080 [::]:*\n";
+        assert_eq!(holder(listening, 22).as_deref(), Some("sshd"));
+        assert_eq!(holder(listening, 8080).as_deref(), Some("another program"));
+        assert_eq!(holder(listening, 80), None);
+    }
+}

@@ -1,0 +1,322 @@
+//! The door to systemd: units, their processes and their verification.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{FileError, ProgramError, Server};
+
+/// The server's service manager.
+#[derive(Debug, Clone, Copy)]
+pub struct Systemd<'a> {
+    server: &'a Server,
+}
+
+/// A unit as systemd sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitState {
+    /// `loaded`, `not-found`, `masked`, `bad-setting`, …
+    pub load: String,
+    /// `active`, `inactive`, `failed`, `activating`, …
+    pub active: String,
+    /// `running`, `dead`, `auto-restart`, …
+    pub sub: String,
+    /// Why the last run ended: `success`, `exit-code`, `signal`, `timeout`, `oom-kill`, …
+    pub result: String,
+    /// The main process; none where the unit does not run.
+    pub main_pid: Option<u32>,
+    /// How often systemd restarted it by itself.
+    pub restarts: u32,
+    /// Whether the unit file was changed since systemd read it.
+    pub needs_daemon_reload: bool,
+    /// The unit file.
+    pub fragment: Option<PathBuf>,
+    /// The control group below `/sys/fs/cgroup`; none where there are no processes.
+    pub control_group: Option<String>,
+    /// When the main process was started, since boot.
+    pub main_started: Duration,
+}
+
+impl UnitState {
+    /// Tells whether the service runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.active == "active" && self.main_pid.is_some()
+    }
+
+    /// Tells whether systemd knows the unit.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.load != "not-found"
+    }
+
+    fn parse(text: &str) -> Self {
+        let values: BTreeMap<_, _> = text.lines().filter_map(|line| line.split_once('=')).collect();
+        let value = |key: &str| values.get(key).copied().unwrap_or_default();
+        let some = |key: &str| Some(value(key)).filter(|text| !text.is_empty());
+        Self {
+            load: value("LoadState").to_owned(),
+            active: value("ActiveState").to_owned(),
+            sub: value("SubState").to_owned(),
+            result: value("Result").to_owned(),
+            main_pid: value("MainPID").parse().ok().filter(|pid| *pid != 0),
+            restarts: value("NRestarts").parse().unwrap_or(0),
+            needs_daemon_reload: value("NeedDaemonReload") == "yes",
+            fragment: some("FragmentPath").map(PathBuf::from),
+            control_group: some("ControlGroup").map(str::to_owned),
+            main_started: Duration::from_micros(
+                value("ExecMainStartTimestampMonotonic").parse().unwrap_or(0),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for UnitState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.active, self.sub)?;
+        match self.result.as_str() {
+            "" | "success" => Ok(()),
+            result => write!(f, ", last result: {result}"),
+        }
+    }
+}
+
+/// The processes of a unit. A number alone can be given out again, so each has
+/// the time it was started, in clock ticks since boot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessSet {
+    started: BTreeMap<u32, u64>,
+}
+
+impl ProcessSet {
+    /// Returns how many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.started.len()
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.started.is_empty()
+    }
+
+    /// Returns those that are in both, but for the process given.
+    #[must_use]
+    pub fn still_in(&self, now: &Self, except: Option<u32>) -> Vec<u32> {
+        let kept = self.started.iter().filter(|(pid, _)| Some(**pid) != except);
+        kept.filter(|(pid, start)| now.started.get(pid) == Some(start))
+            .map(|(pid, _)| *pid)
+            .collect()
+    }
+}
+
+/// A unit file that systemd would not take.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyUnitError {
+    /// The check could not be made.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The staged copy could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// systemd objects.
+    #[error("systemd rejects `{unit}`: {message}")]
+    Rejected {
+        /// The unit.
+        unit: String,
+        /// What it says.
+        message: String,
+    },
+}
+
+const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,MainPID,NRestarts,\
+    NeedDaemonReload,FragmentPath,ControlGroup,ExecMainStartTimestampMonotonic";
+
+impl<'a> Systemd<'a> {
+    /// Opens the server's service manager.
+    #[must_use]
+    pub const fn new(server: &'a Server) -> Self {
+        Self { server }
+    }
+
+    /// Returns a unit's state; one that does not exist has the load state `not-found`.
+    ///
+    /// # Errors
+    /// Fails when systemd does not answer.
+    pub fn state(&self, unit: &str) -> Result<UnitState, ProgramError> {
+        let mut command = self.server.command("systemctl");
+        command.args(["show", "--property", PROPERTIES, "--", unit]);
+        Ok(UnitState::parse(&self.server.run(&mut command)?))
+    }
+
+    /// Starts a unit and waits until systemd takes it for started.
+    ///
+    /// # Errors
+    /// Fails when it does not start.
+    pub fn start(&self, unit: &str) -> Result<(), ProgramError> {
+        // What stopped it before, a start limit for one, does not count any more.
+        let mut command = self.server.command("systemctl");
+        self.server.output(command.args(["reset-failed", "--", unit]))?;
+        self.verb("start", unit)
+    }
+
+    /// Stops a unit and waits until its processes are gone.
+    ///
+    /// # Errors
+    /// Fails when it cannot be stopped.
+    pub fn stop(&self, unit: &str) -> Result<(), ProgramError> {
+        self.verb("stop", unit)
+    }
+
+    /// Has a unit reload; it tells nothing about what the reload brought.
+    ///
+    /// # Errors
+    /// Fails when it does not run or has no `ExecReload=`.
+    pub fn reload(&self, unit: &str) -> Result<(), ProgramError> {
+        self.verb("reload", unit)
+    }
+
+    /// Stops and starts a unit.
+    ///
+    /// # Errors
+    /// Fails when it does not start.
+    pub fn restart(&self, unit: &str) -> Result<(), ProgramError> {
+        self.verb("restart", unit)
+    }
+
+    /// Has a unit started at boot.
+    ///
+    /// # Errors
+    /// Fails when it has no `[Install]` section.
+    pub fn enable(&self, unit: &str) -> Result<(), ProgramError> {
+        self.verb("enable", unit)
+    }
+
+    /// Has a unit no longer started at boot.
+    ///
+    /// # Errors
+    /// Fails when systemd does not do it.
+    pub fn disable(&self, unit: &str) -> Result<(), ProgramError> {
+        self.verb("disable", unit)
+    }
+
+    /// Ends every process of a unit at once.
+    ///
+    /// # Errors
+    /// Fails when the unit has no processes.
+    pub fn kill(&self, unit: &str) -> Result<(), ProgramError> {
+        let mut command = self.server.command("systemctl");
+        command.args(["kill", "--signal=SIGKILL", "--", unit]);
+        self.server.run(&mut command).map(drop)
+    }
+
+    /// Has systemd read every unit file again.
+    ///
+    /// # Errors
+    /// Fails when systemd does not answer.
+    pub fn daemon_reload(&self) -> Result<(), ProgramError> {
+        let mut command = self.server.command("systemctl");
+        self.server.run(command.arg("daemon-reload")).map(drop)
+    }
+
+    /// Returns the processes of a unit; a process that ends meanwhile is left out.
+    ///
+    /// # Errors
+    /// Fails when the control group cannot be read.
+    pub fn processes(&self, state: &UnitState) -> Result<ProcessSet, FileError> {
+        let mut started = BTreeMap::new();
+        let Some(group) = &state.control_group else { return Ok(ProcessSet::default()) };
+        for mount in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"] {
+            let list = Path::new(mount).join(group.trim_start_matches('/')).join("cgroup.procs");
+            let Some(list) = self.server.read(&list)? else { continue };
+            for pid in list.lines().filter_map(|line| line.parse().ok()) {
+                let stat = self.server.read(&PathBuf::from(format!("/proc/{pid}/stat")));
+                if let Some(start) = stat.ok().flatten().as_deref().and_then(start_time) {
+                    started.insert(pid, start);
+                }
+            }
+            break;
+        }
+        Ok(ProcessSet { started })
+    }
+
+    /// Checks the text of a unit file on a copy that systemd never loads.
+    ///
+    /// # Errors
+    /// Returns what systemd objects to, unknown settings and missing programs included.
+    pub fn verify_unit(&self, unit: &str, text: &str) -> Result<(), VerifyUnitError> {
+        let staging = tempfile::tempdir().map_err(FileError::at("stage", Path::new(unit)))?;
+        let path = staging.path().join(unit);
+        std::fs::write(&path, text).map_err(FileError::at("stage", &path))?;
+        let mut command = self.server.command("systemd-analyze");
+        command.args(["verify", "--man=no", "--recursive-errors=no"]).arg(&path);
+        let output = self.server.output(&mut command)?;
+        // Older versions end with 0 and only warn.
+        let about = output.stderr.lines().filter(|line| line.contains(unit));
+        let mut message = String::new();
+        for line in about {
+            let _ = write!(message, "{}; ", line.rsplit('/').next().unwrap_or(line));
+        }
+        if output.status.success() && message.is_empty() {
+            return Ok(());
+        }
+        if message.is_empty() {
+            message = output.message();
+        }
+        let message = message.trim_end_matches("; ").to_owned();
+        Err(VerifyUnitError::Rejected { unit: unit.to_owned(), message })
+    }
+
+    fn verb(&self, verb: &str, unit: &str) -> Result<(), ProgramError> {
+        let mut command = self.server.command("systemctl");
+        command.args([verb, "--", unit]);
+        self.server.run(&mut command).map(drop)
+    }
+}
+
+/// Returns field 22 of `/proc/PID/stat`. The second one, the command's name, may
+/// itself hold blanks and brackets.
+fn start_time(stat: &str) -> Option<u64> {
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_units_state_is_read_from_its_properties() {
+        let state = UnitState::parse(
+            "LoadState=loaded\nActiveState=active\nSubState=running\nResult=success\n\
+             MainPID=195\nNRestarts=2\nNeedDaemonReload=yes\n\
+             FragmentPath=/etc/systemd/system/odoo-a.service\n\
+             ControlGroup=/system.slice/odoo-a.service\n\
+             ExecMainStartTimestampMonotonic=1315089506\n",
+        );
+        assert!(state.is_running() && state.exists() && state.needs_daemon_reload);
+        assert_eq!((state.main_pid, state.restarts), (Some(195), 2));
+        assert_eq!(state.main_started, Duration::from_micros(1_315_089_506));
+        let state = UnitState::parse("MainPID=0\nControlGroup=\nLoadState=not-found\n");
+        assert!(!state.is_running() && !state.exists());
+        assert_eq!((state.main_pid, state.control_group), (None, None));
+    }
+
+    #[test]
+    fn a_process_is_known_by_number_and_start() {
+        let set = |pairs: &[(u32, u64)]| ProcessSet { started: pairs.iter().copied().collect() };
+        let before = set(&[(1, 10), (2, 20), (3, 30)]);
+        let after = set(&[(1, 10), (2, 99), (4, 40)]);
+        assert_eq!(before.still_in(&after, None), [1]);
+        assert!(before.still_in(&after, Some(1)).is_empty());
+    }
+
+    #[test]
+    fn the_start_time_follows_any_command_name() {
+        let stat = "195 (a) b (c) S 1 195 195 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 131508 9 9";
+        assert_eq!(start_time(stat), Some(131_508));
+    }
+}
