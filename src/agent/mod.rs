@@ -11,6 +11,7 @@ mod http;
 mod inspect;
 mod log_source;
 mod nginx;
+mod odoo_run;
 mod server;
 mod service;
 
@@ -27,5 +28,9 @@ pub use inspect::{
 };
 pub use log_source::{LogError, LogPosition, LogSource};
 pub use nginx::{Marker, Nginx, NginxError};
+pub use odoo_run::{
+    CHECK_SESSION, ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, RunEnd,
+    Translations, UPGRADE_SESSION,
+};
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};

@@ -7,6 +7,8 @@ use std::{
     process::{Command, ExitStatus, Stdio},
 };
 
+use crate::host::UserName;
+
 /// The server the agent runs on. With another root than `/`, every path is
 /// below it and programs are found on the given search path.
 #[derive(Debug, Clone)]
@@ -133,6 +135,24 @@ impl Server {
             .env("LANG", "C.UTF-8")
             .env("HOME", "/root")
             .stdin(Stdio::null());
+        command
+    }
+
+    /// Prepares a program that runs as another user, with no way back to root.
+    #[must_use]
+    pub fn command_as(
+        &self,
+        user: &UserName,
+        group: &UserName,
+        program: impl AsRef<OsStr>,
+    ) -> Command {
+        let mut command = self.command("setpriv");
+        command
+            .arg(format!("--reuid={user}"))
+            .arg(format!("--regid={group}"))
+            .args(["--clear-groups", "--no-new-privs", "--inh-caps=-all", "--"])
+            .arg(program)
+            .env("HOME", "/nonexistent");
         command
     }
 

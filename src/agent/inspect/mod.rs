@@ -171,12 +171,9 @@ impl Inspector<'_> {
     /// Prepares an isolated interpreter without privileges and with limits: what
     /// it reads is not trusted.
     fn command(&self) -> Command {
-        let mut command = self.server.command("setpriv");
+        let mut command = self.server.command_as(self.user, self.group, "prlimit");
         command
-            .arg(format!("--reuid={}", self.user))
-            .arg(format!("--regid={}", self.group))
-            .args(["--clear-groups", "--no-new-privs", "--inh-caps=-all", "--"])
-            .args(["prlimit", "--cpu=600", "--as=2147483648", "--fsize=2147483648", "--"])
+            .args(["--cpu=600", "--as=2147483648", "--fsize=2147483648", "--"])
             .arg(self.python)
             .arg("-I");
         command
