@@ -4,33 +4,60 @@
     reason = "the agent is the one adapter that runs programs and writes files on a server"
 )]
 
+mod entry;
+mod session;
+
+mod observe;
+mod transaction;
+
+mod history;
+mod journal;
+mod lock;
+mod step;
+mod undo;
+
+mod events;
+mod health;
+
 mod account;
-mod inspect;
-mod postgres;
+mod filestore;
 mod http;
 mod inspect;
 mod log_source;
 mod nginx;
 mod odoo_run;
+mod postgres;
 mod server;
 mod service;
 
 pub use account::Account;
-pub use inspect::{
-    Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
-};
-pub use postgres::{
-    CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
-};
+pub use entry::{AgentError, open_server, run_session, run_transaction};
+pub use history::HistoryLine;
 pub use http::{Answer, HttpClient, HttpError};
 pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
 };
+pub use journal::{Entry, JOURNAL_VERSION};
 pub use log_source::{LogError, LogPosition, LogSource};
 pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{
-    CHECK_SESSION, ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, RunEnd,
-    Translations, UPGRADE_SESSION,
+    ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, RunEnd, Translations,
+};
+pub use postgres::{
+    CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
+pub use undo::{Reader, Undo};
+
+/// Describes an error with its causes on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -4,6 +4,7 @@ mod addons;
 mod cache;
 mod check_out;
 mod error;
+mod files;
 mod git;
 mod inspect;
 mod log;

@@ -1,3 +1,13 @@
 //! The stories of the tool, each told top to bottom. Does I/O.
 
+pub mod deploy;
 pub mod init;
+
+mod desire;
+mod error;
+mod files;
+mod modules;
+mod project;
+
+pub use error::WorkflowError;
+pub use project::{Operator, Project};

@@ -1,0 +1,68 @@
+//! Everything that can end a story.
+
+use crate::{
+    host::ConfigError,
+    plan::{Holder, Obstacle},
+    render::RenderError,
+    settings::PolicyError,
+    source::SourceError,
+    transport::TransportError,
+    wire::Fault,
+};
+
+/// Why a story ended before its plan was carried out, or without an outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkflowError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The platform repository or its remote.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// What an environment takes.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A template.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// Something the operator asked for that cannot be.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// The next move.
+        hint: Option<String>,
+    },
+    /// Findings of the linter that a deploy does not go past.
+    #[error("{} in the configuration of the host", count(.0.len(), "error"))]
+    Lint(Vec<crate::host::lint::Finding>),
+    /// The way to the server.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The agent could not answer.
+    #[error("the agent failed: {0}")]
+    Fault(#[from] Fault),
+    /// The agent answered something else.
+    #[error("the agent answered something else than it was asked")]
+    OutOfTurn,
+    /// Another deploy holds the lock.
+    #[error("another deploy of this host is running")]
+    Locked(Option<Holder>),
+    /// Pre-deployment checks that did not hold; nothing was touched.
+    #[error("{} found before anything was touched", count(.0.len(), "obstacle"))]
+    Obstacles(Vec<Obstacle>),
+    /// The operator said no.
+    #[error("nothing was changed")]
+    Declined,
+}
+
+impl WorkflowError {
+    /// Describes something the operator asked for that cannot be.
+    pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

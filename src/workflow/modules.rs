@@ -1,0 +1,152 @@
+//! Finds out what changed in each addon since a database last saw it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::WorkflowError;
+use crate::{
+    host::ModuleName,
+    plan::{
+        CodeChange, ModuleDiff, ModuleDiffs, Observed, SeenAddon, Service, SourcePair, differs,
+    },
+    source::{Addon, Cache, CommitId, SourceTree},
+    transport::Agent,
+    wire::{CompareRequest, Reply, Request},
+};
+
+/// The addons that are live, at the commit they came from.
+pub(super) struct Live {
+    pub(super) commit: CommitId,
+    pub(super) addons: Vec<Addon>,
+}
+
+/// Compares every addon that a database has not seen as it is now. Git says
+/// which files changed; what changed in Python only Python can say, so the
+/// server's own is asked, once and only where there is something to ask.
+pub(super) async fn diffs(
+    tree: &SourceTree,
+    cache: &Cache,
+    directories: &[std::path::PathBuf],
+    addons: &[Addon],
+    live: Option<&Live>,
+    observed: &Observed,
+    service: &Service,
+    agent: &mut Agent,
+) -> Result<ModuleDiffs, WorkflowError> {
+    let mut diffs = ModuleDiffs::new();
+    let mut pairs = Vec::new();
+    let mut owners = Vec::new();
+    let mut seen_addons = SeenAddons { cache, directories, live, known: BTreeMap::new() };
+    for (commit, addon) in unseen(addons, live, observed) {
+        let Some(old) = seen_addons.find(commit, &addon.name) else { continue };
+        let files = tree.changes(old.tree, addon.tree)?;
+        for change in &files {
+            let is_python = change.path.extension().is_some_and(|extension| extension == "py");
+            if !is_python || change.path == Path::new("__manifest__.py") {
+                continue;
+            }
+            let text = |blob| {
+                let bytes = tree.blob(blob)?;
+                Ok::<_, WorkflowError>(String::from_utf8_lossy(&bytes).into_owned())
+            };
+            pairs.push(SourcePair {
+                module: addon.name.clone(),
+                path: change.path.to_string_lossy().into_owned(),
+                old: change.old.map(text).transpose()?,
+                new: change.new.map(text).transpose()?,
+                hooks: hooks(&old, addon),
+            });
+            owners.push((commit, addon.name.clone()));
+        }
+        let diff = ModuleDiff {
+            old_manifest: Some(old.manifest.clone()),
+            files,
+            python: BTreeMap::new(),
+        };
+        diffs.insert((commit, addon.name.clone()), diff);
+    }
+    let changes = compare(&pairs, service, agent).await?;
+    for ((owner, pair), change) in owners.into_iter().zip(&pairs).zip(changes) {
+        let diff = diffs.get_mut(&owner).expect("each pair belongs to a diff");
+        diff.python.insert(pair.path.clone().into(), change);
+    }
+    Ok(diffs)
+}
+
+/// Lists the addons that some database has not seen as they are, each with the
+/// commit at which it last saw them.
+fn unseen<'a>(
+    addons: &'a [Addon],
+    live: Option<&Live>,
+    observed: &Observed,
+) -> BTreeMap<(CommitId, ModuleName), &'a Addon>
+where
+{
+    let mut unseen = BTreeMap::new();
+    for facts in observed.databases.values() {
+        for addon in addons {
+            let installed = facts.modules.get(&addon.name);
+            if !installed.is_some_and(crate::plan::InstalledModule::is_installed) {
+                continue;
+            }
+            let recorded = facts.signatures.as_ref().and_then(|all| all.get(&addon.name));
+            let seen = recorded.cloned().or_else(|| {
+                let live = live?;
+                let old = live.addons.iter().find(|old| old.name == addon.name)?;
+                Some(SeenAddon { signature: old.signature.clone(), commit: live.commit })
+            });
+            if let Some(seen) = seen
+                && differs(&seen.signature, &addon.signature, &facts.languages)
+            {
+                unseen.insert((seen.commit, addon.name.clone()), addon);
+            }
+        }
+    }
+    unseen
+}
+
+/// Addons as databases last saw them, read from Git once for each commit.
+struct SeenAddons<'a> {
+    cache: &'a Cache,
+    directories: &'a [std::path::PathBuf],
+    live: Option<&'a Live>,
+    known: BTreeMap<CommitId, Vec<Addon>>,
+}
+
+impl SeenAddons<'_> {
+    /// Finds an addon at a commit; none where it cannot be had any more: then
+    /// the module is upgraded without further questions.
+    fn find(&mut self, commit: CommitId, name: &ModuleName) -> Option<Addon> {
+        if let Some(live) = self.live.filter(|live| live.commit == commit) {
+            return live.addons.iter().find(|addon| addon.name == *name).cloned();
+        }
+        let addons = self.known.entry(commit).or_insert_with(|| {
+            let commit = self.cache.commit(&commit.to_string());
+            let tree = commit.and_then(|commit| self.cache.tree(commit));
+            tree.and_then(|tree| tree.addons(self.directories)).unwrap_or_default()
+        });
+        addons.iter().find(|addon| addon.name == *name).cloned()
+    }
+}
+
+fn hooks(old: &Addon, new: &Addon) -> Vec<String> {
+    let names: BTreeSet<_> = old.manifest.hooks.iter().chain(&new.manifest.hooks).collect();
+    names.into_iter().cloned().collect()
+}
+
+async fn compare(
+    pairs: &[SourcePair],
+    service: &Service,
+    agent: &mut Agent,
+) -> Result<Vec<CodeChange>, WorkflowError> {
+    if pairs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = CompareRequest { service: service.clone(), pairs: pairs.to_vec() };
+    agent.send(&Request::Compare(Box::new(request))).await?;
+    match agent.receive().await? {
+        Reply::Compared(changes) if changes.len() == pairs.len() => Ok(changes),
+        Reply::Fault(fault) => Err(fault.into()),
+        _ => Err(WorkflowError::OutOfTurn),
+    }
+}

@@ -1,0 +1,88 @@
+//! The platform repository a command works in, and who works.
+
+use std::path::{Path, PathBuf};
+
+use super::WorkflowError;
+use crate::{
+    host::WorkingTree,
+    secret::Secrets,
+    settings::Settings,
+    source::Repository,
+    transport::Machine,
+};
+
+/// Where secrets may stand besides the environment; never committed.
+pub const SECRETS_FILE: &str = "config/secrets.env";
+
+/// Who runs a command, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// The person or job.
+    pub who: String,
+    /// The machine.
+    pub from: String,
+    /// The CI run, where there is one.
+    pub url: Option<String>,
+}
+
+/// A platform repository, as it lies on disk, with what the machine brings.
+pub struct Project {
+    /// The repository.
+    pub repository: Repository,
+    /// Its files.
+    pub files: WorkingTree,
+    /// `config/deploy.toml` of the working tree.
+    pub settings: Settings,
+    /// Secrets by name.
+    pub secrets: Secrets,
+    /// Who works.
+    pub operator: Operator,
+    /// The machine that works.
+    pub machine: Machine,
+    /// Where bare copies of remotes are kept.
+    pub cache: PathBuf,
+}
+
+/// What a command brings along from its environment.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The variables of the environment: where secrets come from.
+    pub variables: Vec<(String, String)>,
+    /// Who works.
+    pub operator: Operator,
+    /// The machine that works.
+    pub machine: Machine,
+    /// Where bare copies of remotes are kept.
+    pub cache: PathBuf,
+}
+
+impl Project {
+    /// Opens the platform repository that a directory is in.
+    ///
+    /// # Errors
+    /// Fails where there is none, or its settings cannot be read.
+    pub fn open(start: &Path, surroundings: Surroundings) -> Result<Self, WorkflowError> {
+        let repository = Repository::discover(start)?;
+        let files = WorkingTree::open(repository.root()).map_err(|error| {
+            WorkflowError::usage(
+                format!("failed to open `{}`: {error}", repository.root().display()),
+                "run the command in a platform repository",
+            )
+        })?;
+        let settings = Settings::load(&files)?;
+        let mut secrets = Secrets::from_environment(surroundings.variables);
+        let path = Path::new(SECRETS_FILE);
+        if let Some(bytes) = repository.read(path)? {
+            secrets = secrets.with_file(path, &String::from_utf8_lossy(&bytes))?;
+        }
+        Ok(Self {
+            repository,
+            files,
+            settings,
+            secrets,
+            operator: surroundings.operator,
+            machine: surroundings.machine,
+            cache: surroundings.cache,
+        })
+    }
+}
