@@ -169,9 +169,9 @@ fn answer_one(listener: &TcpListener, secret: &str) -> (String, bool) {
         head.push(byte[0]);
     }
     let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
-    let arguments = processes.filter_map(|path| fs::read(path.join("cmdline")).ok());
+    let mut arguments = processes.filter_map(|path| fs::read(path.join("cmdline")).ok());
     let shows = |arguments: Vec<u8>| String::from_utf8_lossy(&arguments).contains(secret);
-    let shown = arguments.map(shows).any(|shown| shown);
+    let shown = arguments.any(shows);
     stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
     (String::from_utf8(head).unwrap(), shown)
 }
@@ -210,4 +210,15 @@ fn two_runs_at_once_wait_for_each_other() {
             });
         }
     });
+}
+
+#[test]
+fn what_reads_git_can_move_to_another_thread() {
+    fn can_move<T: Send>() {}
+    can_move::<Repository>();
+    can_move::<Cache>();
+    can_move::<odoo_deploy::source::SourceTree>();
+    can_move::<odoo_deploy::source::Store>();
+    can_move::<odoo_deploy::source::Pack>();
+    can_move::<SourceError>();
 }
