@@ -149,10 +149,7 @@ fn fetch_branches(
     make_way(mirror, branches)?;
     let refspecs: Vec<_> =
         branches.iter().map(|branch| format!("+refs/heads/{branch}:refs/heads/{branch}")).collect();
-    let failed = match mirror.fetch(&refspecs, History::Full) {
-        Err(error) => error,
-        Ok(()) => return Ok(()),
-    };
+    let Err(failed) = mirror.fetch(&refspecs, History::Full) else { return Ok(()) };
     let SourceError::Git { complaint, .. } = &failed else { return Err(failed) };
     if !complaint.contains("couldn't find remote ref") {
         return Err(failed);

@@ -177,7 +177,7 @@ impl SourceError {
             Self::NoRemoteChosen { .. } => {
                 "name it `origin`, or set it as the upstream of the current branch".into()
             }
-            Self::StartGit { .. } => "install Git, version 2.29 or newer".into(),
+            Self::StartGit { .. } => "install Git, version 2.31 or newer".into(),
             Self::Git { complaint, .. } => return hint_for_git(complaint),
             Self::NoBranch { near, .. } if !near.is_empty() => {
                 format!("did you mean {}?", near.join(", "))
@@ -199,6 +199,9 @@ impl SourceError {
                 "take them out of LFS: `git lfs migrate export --include=<file>`".into()
             }
             Self::LinkLeaves { .. } => "copy what it leads to into the repository".into(),
+            Self::Objects { source, .. } if source.code() != git2::ErrorCode::NotFound => {
+                "if the object store is damaged, remove it: the next run fills it anew".into()
+            }
             Self::Manifest { .. } => {
                 "a manifest is one dictionary of literals: no calls, no names".into()
             }
@@ -229,8 +232,12 @@ fn stored(paths: &[String]) -> String {
 
 fn hint_for_git(complaint: &str) -> Option<String> {
     let says = |parts: &[&str]| parts.iter().any(|part| complaint.contains(part));
-    if says(&["could not read Username", "could not read Password", "Authentication failed", "403"])
-    {
+    if says(&[
+        "could not read Username",
+        "could not read Password",
+        "Authentication failed",
+        "error: 403",
+    ]) {
         return Some(
             "Git has no valid credentials for it: try `git fetch` by hand, or give CI a token"
                 .into(),
@@ -241,6 +248,9 @@ fn hint_for_git(complaint: &str) -> Option<String> {
     }
     if says(&["Could not resolve host", "Connection refused", "timed out"]) {
         return Some("check the network, then run the same command again".into());
+    }
+    if says(&["unknown option"]) {
+        return Some("Git 2.31 or newer is needed".into());
     }
     if says(&["dubious ownership"]) {
         return Some(

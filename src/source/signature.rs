@@ -19,6 +19,9 @@ const LEFT_OUT: [&[u8]; 5] = [b"static", b"tests", b"doc", b"docs", b"readme"];
 /// Directories of an addon whose `*.po` files are translations.
 const TRANSLATIONS: [&str; 2] = ["i18n", "i18n_extra"];
 
+/// An entry's name, and what it becomes (an object and its mode) unless it is taken out.
+type Edit = (Vec<u8>, Option<(Oid, i32)>);
+
 impl SourceTree {
     /// Computes the signature of the addon at a path. The reduced tree is written into the cache,
     /// so that it can be compared file by file later.
@@ -34,12 +37,12 @@ impl SourceTree {
         })
     }
 
-    /// Writes a tree like `base` with entries replaced or, where there is no id, taken out.
+    /// Writes a tree like `base`, edited.
     fn write_tree(
         &self,
         base: Option<Oid>,
         path: &Path,
-        edits: &[(Vec<u8>, Option<(Oid, i32)>)],
+        edits: &[Edit],
     ) -> Result<Oid, SourceError> {
         let write = || {
             let base = base.map(|base| self.repository.find_tree(base)).transpose()?;

@@ -19,6 +19,9 @@ use super::{
 /// How much of a pack is read at once, in bytes.
 const CHUNK: usize = 128 * 1024;
 
+/// How directories begin that hold a pack which is not finished.
+const INCOMING: &str = "incoming-";
+
 /// A bare repository that holds trees and files, and no history.
 pub struct Store {
     path: PathBuf,
@@ -86,10 +89,10 @@ impl Store {
         is_complete(&self.repository, oid(tree.as_bytes()))
     }
 
-    /// Drops everything that none of the trees leads to.
+    /// Drops everything that none of the trees leads to, and what broken-off transfers left.
     ///
     /// What is kept is written anew, and on disk, before the old packs go. Trees
-    /// that are not here are ignored.
+    /// that are not here are ignored. Nothing may be received meanwhile.
     ///
     /// # Errors
     /// When a tree that is here lacks objects, or the disk is full: nothing is lost then.
@@ -107,6 +110,7 @@ impl Store {
             }
             kept.extend(reach(&self.repository, id, &mut seen, false).map_err(failed())?);
         }
+        self.remove_leftovers()?;
         let old = self.pack_files()?;
         let mut new = None;
         if !kept.is_empty() {
@@ -177,13 +181,24 @@ impl Store {
         Ok(files)
     }
 
+    fn remove_leftovers(&self) -> Result<(), SourceError> {
+        let failed = |source| SourceError::file("tidy", &self.path, source);
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().to_string_lossy().starts_with(INCOMING) {
+                fs::remove_dir_all(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     fn packs(&self) -> PathBuf {
         self.path.join("objects/pack")
     }
 
     fn temporary_directory(&self) -> Result<tempfile::TempDir, SourceError> {
         tempfile::Builder::new()
-            .prefix("incoming-")
+            .prefix(INCOMING)
             .tempdir_in(&self.path)
             .map_err(|source| SourceError::file("make a directory in", &self.path, source))
     }

@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     fs,
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -181,9 +181,8 @@ impl Composer {
         }
         let objects = self.directory.join(name).join("objects");
         let failed = || objects_error(|| format!("open `{}`", objects.display()));
-        let path = objects.to_str().ok_or_else(|| SourceError::LeavesRoot {
-            path: text::shown(&objects),
-            root: "UTF-8".to_owned(),
+        let path = objects.to_str().ok_or_else(|| {
+            SourceError::file("open", &objects, io::Error::other("the path is not UTF-8"))
         })?;
         self.repository.odb().and_then(|odb| odb.add_disk_alternate(path)).map_err(failed())?;
         self.linked.borrow_mut().push(name.to_owned());

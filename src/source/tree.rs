@@ -145,12 +145,19 @@ impl SourceTree {
 
     pub(super) fn content(&self, id: Oid) -> Result<Vec<u8>, SourceError> {
         let blob = self.repository.find_blob(id);
-        let blob = blob.map_err(objects_error(|| format!("read object {id}")))?;
+        let blob = blob.map_err(objects_error(|| {
+            format!("read object {id} from `{}`", self.repository.path().display())
+        }))?;
         Ok(blob.content().to_vec())
     }
 
     pub(super) fn failed(&self, path: &Path) -> impl FnOnce(git2::Error) -> SourceError {
-        let operation = format!("read `{}` at commit {}", text::shown(path), self.commit.short());
+        let operation = format!(
+            "read `{}` at commit {} from `{}`",
+            text::shown(path),
+            self.commit.short(),
+            self.repository.path().display()
+        );
         objects_error(|| operation)
     }
 }

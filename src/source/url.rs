@@ -20,11 +20,11 @@ pub(super) fn masked(text: &str) -> String {
         let authority = &after[..end.unwrap_or(after.len())];
         shown.push_str(before);
         rest = after;
-        if let Some(at) = authority.rfind('@') {
-            if !is_ssh || authority[..at].contains(':') {
-                shown.push_str("***");
-                rest = &after[at..];
-            }
+        if let Some(at) =
+            authority.rfind('@').filter(|at| !is_ssh || authority[..*at].contains(':'))
+        {
+            shown.push_str("***");
+            rest = &after[at..];
         }
     }
     shown + rest
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_relative_address_is_taken_from_the_parents() {
         let same = |parent, url, expected: &str| {
-            assert_eq!(resolved(parent, url).as_deref(), Ok(expected))
+            assert_eq!(resolved(parent, url).as_deref(), Ok(expected));
         };
         same("https://h/o/super.git", "../sub.git", "https://h/o/sub.git");
         same("https://h/o/super.git/", "../../p/sub", "https://h/p/sub");

@@ -1,6 +1,11 @@
 //! The cache: branches, commits, logs, damage.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    path::PathBuf,
+};
 
 use odoo_deploy::source::{Cache, CommitId, Relation, Remote, Repository, SourceError};
 
@@ -155,6 +160,43 @@ fn an_unreachable_remote_is_told_without_its_token() {
     assert!(text.contains("https://***@127.0.0.1:1/x.git") && !text.contains("s3cret"), "{text}");
 }
 
+/// Answers one request with 404; returns its head, and whether a process shows the secret.
+fn answer_one(listener: &TcpListener, secret: &str) -> (String, bool) {
+    let (mut stream, _) = listener.accept().unwrap();
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let mut arguments = processes.filter_map(|path| fs::read(path.join("cmdline")).ok());
+    let shows = |arguments: Vec<u8>| String::from_utf8_lossy(&arguments).contains(secret);
+    let shown = arguments.any(shows);
+    stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
+    (String::from_utf8(head).unwrap(), shown)
+}
+
+#[test]
+fn a_token_goes_to_the_server_and_into_no_argument() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!(
+        "http://me:s3cret-{0}@{1}/x.git",
+        std::process::id(),
+        listener.local_addr().unwrap()
+    );
+    let secret = format!("s3cret-{}", std::process::id());
+    let remote = Remote::at(&address).unwrap();
+    let (head, shown) = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| answer_one(&listener, &secret));
+        let error = Cache::fetch(&place.path("cache"), &remote, &[branch("main")]).err().unwrap();
+        assert!(!error.to_string().contains(&secret));
+        answer.join().unwrap()
+    });
+    assert!(head.contains("Authorization: Basic bWU6czNjcmV0L"), "{head}");
+    assert!(!shown);
+}
+
 #[test]
 fn two_runs_at_once_wait_for_each_other() {
     let place = Place::new();
@@ -168,4 +210,15 @@ fn two_runs_at_once_wait_for_each_other() {
             });
         }
     });
+}
+
+#[test]
+fn what_reads_git_can_move_to_another_thread() {
+    fn can_move<T: Send>() {}
+    can_move::<Repository>();
+    can_move::<Cache>();
+    can_move::<odoo_deploy::source::SourceTree>();
+    can_move::<odoo_deploy::source::Store>();
+    can_move::<odoo_deploy::source::Pack>();
+    can_move::<SourceError>();
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use odoo_deploy::source::{RemoteKind, Repository, SourceError};
+use odoo_deploy::source::{Cache, RemoteKind, Repository, SourceError};
 
 use crate::fixture::{Place, Repo, branch, fingerprint};
 
@@ -38,8 +38,7 @@ fn dirty_files_and_unpushed_commits_are_told_and_nothing_is_touched() {
 
     let repository = Repository::discover(&clone.root).unwrap();
     let remote = repository.remote().unwrap();
-    let cache = odoo_deploy::source::Cache::fetch(&place.path("cache"), &remote, &[branch("main")])
-        .unwrap();
+    let cache = Cache::fetch(&place.path("cache"), &remote, &[branch("main")]).unwrap();
     let state = repository.working_state(&branch("main"), &cache).unwrap();
 
     assert_eq!(*remote.kind(), RemoteKind::Named("origin".into()));
@@ -49,6 +48,24 @@ fn dirty_files_and_unpushed_commits_are_told_and_nothing_is_touched() {
     assert_eq!(state.unpushed[0].author, "Ana");
     assert_eq!(fingerprint(&clone.root), before);
     assert!(cache.contains(cache.tip(&branch("main")).unwrap()));
+}
+
+#[test]
+fn a_file_changed_inside_a_submodule_is_dirt() {
+    let place = Place::new();
+    let (origin, clone) = platform(&place);
+    let url = origin.root.to_str().unwrap();
+    clone.git(&["submodule", "--quiet", "add", url, "oca"]);
+    clone.commit("submodule");
+    let remote = origin.remote();
+    let cache = Cache::fetch(&place.path("cache"), &remote, &[branch("main")]).unwrap();
+    let dirty = || {
+        let repository = Repository::discover(&clone.root).unwrap();
+        repository.working_state(&branch("main"), &cache).unwrap().dirty
+    };
+    assert!(dirty().is_empty());
+    clone.write("oca/a.py", "changed");
+    assert_eq!(dirty(), [PathBuf::from("oca")]);
 }
 
 #[test]
@@ -64,8 +81,7 @@ fn a_shallow_checkout_with_a_detached_head_is_enough() {
     let repository = Repository::discover(&ci.root).unwrap();
     assert_eq!(repository.current_branch(), None);
     let remote = repository.remote().unwrap();
-    let cache = odoo_deploy::source::Cache::fetch(&place.path("cache"), &remote, &[branch("main")])
-        .unwrap();
+    let cache = Cache::fetch(&place.path("cache"), &remote, &[branch("main")]).unwrap();
     assert!(cache.is_on(&branch("main"), old).unwrap(), "the history is whole");
     let state = repository.working_state(&branch("main"), &cache).unwrap();
     assert!(state.dirty.is_empty() && state.unpushed.is_empty());
@@ -89,8 +105,7 @@ fn a_repository_without_a_remote_is_its_own_source() {
     let repository = Repository::discover(&origin.root).unwrap();
     let remote = repository.remote().unwrap();
     assert_eq!(*remote.kind(), RemoteKind::Itself);
-    let cache = odoo_deploy::source::Cache::fetch(&place.path("cache"), &remote, &[branch("main")])
-        .unwrap();
+    let cache = Cache::fetch(&place.path("cache"), &remote, &[branch("main")]).unwrap();
     let state = repository.working_state(&branch("main"), &cache).unwrap();
     assert!(state.unpushed.is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use odoo_deploy::source::{CommitId, Repository, SourceError};
+use odoo_deploy::source::{Cache, CommitId, Repository, SourceError};
 
 use crate::fixture::{Place, Repo, branch};
 
@@ -53,21 +53,23 @@ fn equal_content_has_an_equal_id_whether_it_is_a_submodule_or_not() {
 fn a_server_that_gives_only_branches_is_asked_for_all_of_them() {
     let place = Place::new();
     let (origin, oca, _) = composed(&place);
-    // The wanted commit is no branch's tip, and protocol 0 gives nothing else.
-    oca.git(&["checkout", "--quiet", "--detach"]);
-    oca.git(&["checkout", "--quiet", "main"]);
-    oca.write("later.py", "").git(&["add", "later.py"]);
-    oca.commit_index("later");
+    let wants_older = CommitId::parse(&origin.git(&["rev-parse", "HEAD"])).unwrap();
+    oca.write("later.py", "later").git(&["add", "later.py"]);
+    let later = oca.commit_index("later");
     origin.write("config/deploy.toml", "").git(&["add", "config"]);
-    origin.commit_index("platform");
+    let wants_newer = origin.gitlink("addons/oca", later).commit_index("platform");
     let clone = place.clone(&origin, "clone", &[]);
+    let cache = || {
+        let remote = Repository::discover(&clone.root).unwrap().remote().unwrap();
+        Cache::fetch(&place.path("cache"), &remote, &[branch("main")]).unwrap()
+    };
+    // The first fetch has no history; protocol 0 then gives only tips of branches.
+    let newer = cache().tree(wants_newer).unwrap();
+    assert!(newer.read(Path::new("addons/oca/later.py")).unwrap().is_some());
     clone.git(&["config", "protocol.version", "0"]);
-    // Relative addresses start at the remote's, which is a `file://` one here.
-    let remote = Repository::discover(&clone.root).unwrap().remote().unwrap();
-    let cache = odoo_deploy::source::Cache::fetch(&place.path("cache"), &remote, &[branch("main")]);
-    let cache = cache.unwrap();
-    let tree = cache.tree(cache.tip(&branch("main")).unwrap()).unwrap();
-    assert!(tree.read(Path::new("addons/oca/web/x.py")).unwrap().is_some());
+    let older = cache().tree(wants_older).unwrap();
+    assert!(older.read(Path::new("addons/oca/web/x.py")).unwrap().is_some());
+    assert!(older.read(Path::new("addons/oca/later.py")).unwrap().is_none());
 }
 
 #[test]

@@ -112,8 +112,10 @@ impl<'a> Reader<'a> {
                 self.at += end;
                 self.skip_blanks()?;
                 let (items, _) = self.bracketed(')', Self::value)?;
-                let empty = items.is_empty();
-                return empty.then(|| Literal::Set(items)).ok_or_else(|| "a call".into());
+                if items.is_empty() {
+                    return Ok(Literal::Set(items));
+                }
+                return Err("`set` is called; only literals are allowed".into());
             }
             name => return Err(format!("`{name}` is a name or a call; only literals are allowed")),
         };
