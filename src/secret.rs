@@ -69,10 +69,12 @@ impl Serialize for Secret {
 /// Tells whether a key holds a secret, whatever its value looks like.
 #[must_use]
 pub fn is_sensitive_key(key: &str) -> bool {
-    const WORDS: [&str; 6] = ["passw", "secret", "token", "api_key", "apikey", "webhook"];
-    let key = key.trim().to_lowercase();
-    WORDS.iter().any(|word| key.contains(word))
+    let key = key.to_ascii_lowercase();
+    SENSITIVE_WORDS.iter().any(|word| key.contains(word))
 }
+
+/// Words that make a key sensitive.
+pub const SENSITIVE_WORDS: [&str; 6] = ["passw", "secret", "token", "api_key", "apikey", "webhook"];
 
 /// Names and values of secrets: the process environment, then `config/secrets.env`.
 #[derive(Debug, Clone, Default)]
