@@ -1,6 +1,6 @@
 //! Lines that may be shown.
 
-use crate::secret::{MASK, SENSITIVE_WORDS, is_sensitive_key};
+use crate::secret::{MASK, SENSITIVE_WORDS, has_url_password, is_sensitive_key};
 
 /// Returns a line of a configuration file as it may be shown: the value of a
 /// sensitive key masked, control characters replaced.
@@ -12,7 +12,7 @@ pub fn shown_line(line: &str, key_above: Option<&str>) -> String {
     let plain = line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c });
     let plain = plain.collect::<String>();
     if let Some((key, _)) = plain.split_once(['=', ':']) {
-        if is_sensitive_key(key) {
+        if is_sensitive_key(key) || has_url_password(&plain) {
             return format!("{} = {MASK}", key.trim_end());
         }
         return masked_from_inner_key(plain);
@@ -49,6 +49,7 @@ mod tests {
         assert_eq!(shown_line("db_password hunter2", None), "db_password ********");
         assert_eq!(shown_line("hunter2", Some("db_password")), "********");
         assert_eq!(shown_line("t = { webhook = \"x\" }", None), "t = { webhook = ********");
+        assert_eq!(shown_line("url = redis://:hunter2@c/0", None), "url = ********");
         assert_eq!(shown_line("workers 4", Some("db_host")), "workers 4");
         assert_eq!(shown_line("a\u{1b}[31m = 1", None), "a\u{fffd}[31m = 1");
     }

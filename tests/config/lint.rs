@@ -126,6 +126,7 @@ const SERVER: &[Case] = &[
     (R::DbMaxconnTimesWorkers, "18.0", Warning, "workers = 4", "workers = 4\ndb_maxconn = 14"),
     (R::HttpInterfaceUnset, "19.0", Warning, "-http_interface", "http_interface = 0.0.0.0"),
     (R::HttpInterfaceUnset, "18.0", Warning, "http_interface = ", ""),
+    (R::HttpInterfaceUnset, "18.0", Warning, "http_interface = False", ""),
     (
         R::ProxyModeOffBehindNginx,
         "18.0",
@@ -176,6 +177,7 @@ const SERVER: &[Case] = &[
     (R::SecretInClear, "18.0", Warning, "db_password = hunter2", "db_password = ${DB}"),
     (R::SecretInClear, "18.0", Warning, "admin_passwd = x1", "admin_passwd = $pbkdf2-sha512$6$a$b"),
     (R::SecretInClear, "18.0", Warning, "[x]\napi_key = abc", "[x]\ntoken_days = 30"),
+    (R::SecretInClear, "18.0", Warning, "[x]\nurl = redis://:a@b/0", "[x]\nurl = redis://b/0"),
     (R::SecretInClear, "18.0", Warning, "smtp_password = 123456", "smtp_password = False"),
     (R::AdminPasswdDefault, "18.0", Error, "admin_passwd = admin", ""),
     (

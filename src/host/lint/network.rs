@@ -11,10 +11,10 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn http_interface(view: &View<'_>) -> Option<Finding> {
-    let old_name = view.series() <= Series::V18 && view.get("xmlrpc_interface").is_some();
-    if view.get("http_interface").is_some_and(|written| !written.setting.value.is_empty())
-        || old_name
-    {
+    let old_name = view.get("xmlrpc_interface").filter(|_| view.series() <= Series::V18);
+    let written = view.get("http_interface").or(old_name);
+    let unset = |text: &str| ["", "False", "false", "None"].contains(&text);
+    if written.is_some_and(|written| !unset(&written.outline)) {
         return None;
     }
     let message = "Odoo listens on every interface, so its port is open beside nginx";

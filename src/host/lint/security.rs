@@ -2,7 +2,7 @@
 
 use super::{Finding, RuleId, Severity, view::View};
 use crate::host::Setting;
-use crate::secret::{MASK, is_sensitive_key};
+use crate::secret::{MASK, has_url_password, is_sensitive_key};
 
 pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     findings.extend(secrets_in_clear(view));
@@ -17,7 +17,7 @@ fn secrets_in_clear<'a>(view: &'a View<'_>) -> impl Iterator<Item = Finding> + '
     let foreign = view.host.foreign.values().flatten();
     let options = view.written.iter().map(|written| (written.key, written.setting));
     let all = options.chain(foreign.map(|(key, setting)| (key.as_str(), setting)));
-    let in_clear = all.filter(|(key, setting)| is_sensitive_key(key) && is_secret(key, setting));
+    let in_clear = all.filter(|(key, setting)| is_secret(key, setting));
     in_clear.map(|(key, setting)| Finding {
         rule: RuleId::SecretInClear,
         severity: Severity::Warning,
@@ -33,13 +33,19 @@ fn secrets_in_clear<'a>(view: &'a View<'_>) -> impl Iterator<Item = Finding> + '
 
 fn is_secret(key: &str, setting: &Setting) -> bool {
     let text = setting.value.as_str();
+    if text.contains("${") {
+        return false;
+    }
+    if !is_sensitive_key(key) {
+        return has_url_password(text);
+    }
     let known = match key {
         "admin_passwd" => text.starts_with("$pbkdf2") || text == "admin",
         _ if key.contains("passw") => false,
         // Such as the days that a token is valid.
         _ => text.parse::<f64>().is_ok(),
     };
-    !known && !NO_SECRETS.contains(&text) && !text.contains("${")
+    !known && !NO_SECRETS.contains(&text)
 }
 
 fn admin_passwd(view: &View<'_>) -> Option<Finding> {

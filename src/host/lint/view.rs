@@ -11,7 +11,7 @@ use crate::{
         Series,
         options::{OptionSpec, option},
     },
-    secret::{Part, is_sensitive_key},
+    secret::{Part, has_url_password, is_sensitive_key},
 };
 
 /// One option that is written and not kept.
@@ -29,7 +29,7 @@ pub(super) struct Written<'a> {
 impl Written<'_> {
     /// Tells whether the value is not shown.
     pub(super) fn sensitive(&self) -> bool {
-        is_sensitive_key(self.key)
+        is_sensitive_key(self.key) || has_url_password(&self.outline)
     }
 
     /// Returns the value as a message may quote it.
