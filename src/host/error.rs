@@ -53,10 +53,7 @@ impl std::error::Error for SourceError {}
 
 /// Every fault found in a configuration; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    first: SourceError,
-    further: Vec<SourceError>,
-}
+pub struct ConfigError(Vec<SourceError>);
 
 impl ConfigError {
     /// Returns the value, or the faults where there are any.
@@ -64,35 +61,25 @@ impl ConfigError {
     /// # Errors
     /// Returns the faults in the order in which they were found.
     pub fn unless_empty<T>(faults: Vec<SourceError>, value: T) -> Result<T, Self> {
-        let mut faults = faults.into_iter();
-        match faults.next() {
-            None => Ok(value),
-            Some(first) => Err(Self { first, further: faults.collect() }),
-        }
+        if faults.is_empty() { Ok(value) } else { Err(Self(faults)) }
     }
 
     /// Returns the faults in the order in which they were found.
     pub fn faults(&self) -> impl Iterator<Item = &SourceError> {
-        std::iter::once(&self.first).chain(&self.further)
-    }
-
-    /// Adds the faults to a list.
-    pub fn append_to(self, faults: &mut Vec<SourceError>) {
-        faults.push(self.first);
-        faults.extend(self.further);
+        self.0.iter()
     }
 }
 
 impl From<SourceError> for ConfigError {
-    fn from(first: SourceError) -> Self {
-        Self { first, further: Vec::new() }
+    fn from(fault: SourceError) -> Self {
+        Self(vec![fault])
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.first)?;
-        self.further.iter().try_for_each(|fault| write!(f, "\n{fault}"))
+        let faults = self.0.iter().map(ToString::to_string);
+        f.write_str(&faults.collect::<Vec<_>>().join("\n"))
     }
 }
 

@@ -7,6 +7,7 @@ mod expression;
 mod file;
 #[expect(clippy::module_inception, reason = "`host::Host` lives in the file named after it")]
 mod host;
+pub mod lint;
 mod load;
 mod mask;
 mod names;

@@ -143,9 +143,22 @@ pub(super) fn read_place(reader: &mut Reader<'_>, options: &Settings, series: Se
         http_port: port(reader, http_port, 8069),
         gevent_port: port(reader, gevent_port, 8072),
         http_interface: reader
-            .text(options, interface)
+            .parsed(options, interface, parse_interface)
+            .flatten()
             .unwrap_or_else(|| default_interface.unwrap_or_default().to_owned()),
         workers: reader.parsed(options, "workers", parse_workers).unwrap_or(0),
+    }
+}
+
+/// Reads an address; none where Odoo takes the value for unset.
+fn parse_interface(text: &str) -> Result<Option<String>, String> {
+    if ["", "False", "false", "None"].contains(&text) {
+        return Ok(None);
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".:-".contains(&b);
+    match text.bytes().all(plain) {
+        true => Ok(Some(text.to_owned())),
+        false => Err(with_comment(format!("`{text}` is no address"), text)),
     }
 }
 

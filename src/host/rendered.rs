@@ -14,7 +14,7 @@ use crate::{
         Series,
         options::{OptionKind, option},
     },
-    secret::{MASK, MissingSecrets, Part, Secret, Secrets, is_sensitive_key},
+    secret::{MASK, MissingSecrets, Part, Secret, Secrets, has_url_password, is_sensitive_key},
 };
 
 /// What `odoo.conf` has to say.
@@ -128,7 +128,9 @@ impl Host {
                 Normal::AsWritten => {}
             }
         }
-        let sensitive = is_sensitive_key(key) || parts.iter().any(|part| part.secret().is_some());
+        let sensitive = is_sensitive_key(key)
+            || has_url_password(&setting.value)
+            || parts.iter().any(|part| part.secret().is_some());
         let value = RenderedValue { parts, sensitive, origin: setting.origin.clone() };
         check_lines(key, &value)?;
         Ok(Some(value))

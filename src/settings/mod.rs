@@ -6,6 +6,7 @@ mod load;
 mod parse;
 mod policy;
 mod types;
+mod values;
 
 pub use load::SETTINGS_FILE;
 pub use policy::PolicyError;

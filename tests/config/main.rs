@@ -4,5 +4,7 @@
 
 mod dialect;
 mod host;
+mod lint;
 mod python;
+mod samples;
 mod samples_of_dialect;
