@@ -1,6 +1,6 @@
 //! The page that visitors see during an upgrade.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     RenderError,
@@ -11,7 +11,7 @@ use crate::host::{EnvironmentName, HostName};
 const TEMPLATE: &str = include_str!("templates/maintenance.html.hbs");
 
 /// What the page is made of: the context of `maintenance.html.hbs`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaintenanceInput {
     /// The host.
     pub host: HostName,
@@ -55,5 +55,11 @@ mod tests {
         let page = maintenance_page(&input(), Some("<p>{{host}} {{environment}}</p>")).unwrap();
         assert_eq!(page, "<p>shop.example.com production</p>");
         assert!(maintenance_page(&input(), Some("{{secret}}")).is_err());
+    }
+
+    #[test]
+    fn every_documented_name_is_there() {
+        let template = crate::render::template::documented_names("maintenance.html.hbs");
+        maintenance_page(&input(), Some(&template)).unwrap();
     }
 }

@@ -49,12 +49,11 @@ pub fn mask_conf(
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     for line in text.trim_start_matches('\u{feff}').lines() {
         if let Some(open) = &mut secret
-            && open.continues_with(line)
+            && open.takes(line, sensitive)
         {
-            open.values.push(line.trim().to_owned());
             continue;
         }
-        close(&mut masked, secret.take(), mask);
+        close(&mut masked, secret.take(), sensitive, mask);
         match Secret::begin(line, sensitive) {
             Some(begun) => secret = Some(begun),
             None => {
@@ -63,7 +62,7 @@ pub fn mask_conf(
             }
         }
     }
-    close(&mut masked, secret, mask);
+    close(&mut masked, secret, sensitive, mask);
     masked
 }
 
@@ -75,6 +74,8 @@ struct Secret {
     indent: usize,
     commented: bool,
     values: Vec<String>,
+    /// Comments and blank lines since the key: its value may go on after them.
+    passed: String,
 }
 
 impl Secret {
@@ -98,25 +99,32 @@ impl Secret {
             indent: indent_of(line),
             commented,
             values: vec![line[start..].trim().to_owned()],
+            passed: String::new(),
         })
     }
 
-    fn continues_with(&self, line: &str) -> bool {
+    /// Takes a line that belongs to the value, or stands where the value may still go on.
+    fn takes(&mut self, line: &str, sensitive: &dyn Fn(&str) -> bool) -> bool {
         let content = line.trim();
-        if content.is_empty() {
-            return !self.commented;
-        }
         let is_comment = content.starts_with(['#', ';']);
         if self.commented {
             // The rest of a commented-out value: anything but another commented-out key.
             let content = content.trim_start_matches(['#', ';']).trim_start();
             return is_comment && !content.is_empty() && !is_plain_assignment(content);
         }
-        if indent_of(line) > self.indent {
+        let is_indented = indent_of(line) > self.indent;
+        if content.is_empty() || (is_comment && !is_indented) {
+            self.passed.push_str(line);
+            self.passed.push('\n');
             return true;
         }
         let is_section = content.starts_with('[') && content.find(']') == Some(content.len() - 1);
-        !(is_comment || is_section || is_plain_assignment(content))
+        let begins = || is_plain_assignment(content) || Self::begin(line, sensitive).is_some();
+        if !is_indented && (is_section || begins()) {
+            return false;
+        }
+        self.values.push(content.to_owned());
+        true
     }
 }
 
@@ -134,18 +142,20 @@ fn indent_of(line: &str) -> usize {
     line.chars().take_while(|c| c.is_whitespace()).count()
 }
 
-fn close(masked: &mut String, secret: Option<Secret>, mask: &dyn Fn(&str, &str) -> String) {
-    let Some(mut secret) = secret else { return };
-    let mut blank_lines = 0;
-    while secret.values.len() > 1 && secret.values.last().is_some_and(String::is_empty) {
-        secret.values.pop();
-        blank_lines += 1;
-    }
+fn close(
+    masked: &mut String,
+    secret: Option<Secret>,
+    sensitive: &dyn Fn(&str) -> bool,
+    mask: &dyn Fn(&str, &str) -> String,
+) {
+    let Some(secret) = secret else { return };
     let value = mask(&secret.key, &secret.values.join("\n")).replace(['\n', '\r'], " ");
     masked.push_str(secret.prefix.trim_end());
     masked.push_str(if value.is_empty() { "" } else { " " });
     masked.push_str(&value);
-    masked.push_str(&"\n".repeat(blank_lines + 1));
+    masked.push('\n');
+    // Only comments and blank lines: this goes one level deep.
+    masked.push_str(&mask_conf(&secret.passed, sensitive, mask));
 }
 
 #[cfg(test)]
@@ -192,7 +202,8 @@ mod tests {
             "[options]\nprivate_key = BEGIN\n    geheim1\n\n\tworkers = geheim2\n\nport = 1\n";
         insta::assert_snapshot!(masked(text), @r"
         [options]
-        private_key = <private_key of 4 lines>
+        private_key = <private_key of 3 lines>
+
 
         port = 1
         ");
@@ -220,6 +231,8 @@ mod tests {
             "db_password\n  = geheim",
             "DB_PASSWORD:geheim",
             "db_password a=geheim",
+            "db_password = a\n# note\n  geheim",
+            "db_password = a\n\n# db_password = geheim\n# geheim\n  geheim",
         ];
         for text in odd {
             let masked = mask_conf(text, &is_sensitive_key, &|_, _| "***".into());

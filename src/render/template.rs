@@ -82,6 +82,16 @@ pub(super) fn fill(
         .map_err(|source| RenderError::Fill { name, source: Box::new(source) })
 }
 
+/// Returns a template that uses every name which the documentation gives for it.
+#[cfg(test)]
+pub(super) fn documented_names(file: &str) -> String {
+    let manual = include_str!("../../docs/reference/templates.md");
+    let section = manual.split("\n## ").find(|section| section.starts_with(file));
+    let rows = section.expect("it has a section").lines().filter(|line| line.starts_with("| `"));
+    let names = rows.flat_map(|row| row.split('|').nth(1).expect("a cell").split(", "));
+    names.map(|name| format!("{{{{{}}}}}\n", name.trim().trim_matches('`'))).collect()
+}
+
 /// Checks that a path means the same in a unit, in a vhost and to the kernel.
 pub(super) fn check_path(field: &'static str, path: &Path) -> Result<(), RenderError> {
     let text = path.to_string_lossy();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     RenderError,
@@ -18,7 +18,7 @@ const TEMPLATE: &str = include_str!("templates/odoo.service.hbs");
 const DROP_IN: &str = include_str!("templates/drop-in.conf.hbs");
 
 /// What a unit is made of: the context of `odoo.service.hbs`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitInput {
     /// The host.
     pub host: HostName,
@@ -185,5 +185,11 @@ mod tests {
     #[test]
     fn the_drop_in_holds_the_unit() {
         insta::assert_snapshot!(unit_drop_in(&input().host, true).unwrap());
+    }
+
+    #[test]
+    fn every_documented_name_is_there() {
+        let template = crate::render::template::documented_names("odoo.service.hbs");
+        unit(&input(), Some(&template)).unwrap();
     }
 }

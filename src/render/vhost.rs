@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     RenderError,
@@ -20,7 +20,7 @@ const TEMPLATE: &str = include_str!("templates/nginx.conf.hbs");
 pub const MARKER_PATH: &str = "/.well-known/odoo-deploy";
 
 /// What a vhost is made of: the context of `nginx.conf.hbs`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VhostInput {
     /// The host.
     pub host: HostName,
@@ -49,7 +49,7 @@ pub struct VhostInput {
 }
 
 /// The files of a certificate; HTTPS is on port 443.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VhostTls {
     /// The chain.
     pub certificate: PathBuf,
@@ -264,5 +264,11 @@ mod tests {
         assert_eq!(reached("::"), "::1");
         assert_eq!(reached("10.0.0.5"), "10.0.0.5");
         assert!(upstream_address("eth0; x").is_err());
+    }
+
+    #[test]
+    fn every_documented_name_is_there() {
+        let template = crate::render::template::documented_names("nginx.conf.hbs");
+        vhost(&with_tls(), Some(&template)).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 # Where each button may start from.
@@ -91,13 +91,15 @@ class TallerRepairOrder(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_except_started(self):
         if any(order.state not in ("received", "cancelled") for order in self):
-            raise UserError(_("Only received or cancelled repair orders can be deleted."))
+            raise UserError(
+                self.env._("Only received or cancelled repair orders can be deleted.")
+            )
 
     def _move_to(self, state):
         for order in self:
             if order.state not in ALLOWED_FROM[state]:
                 raise UserError(
-                    _(
+                    self.env._(
                         "%(order)s cannot become %(wanted)s: it is %(present)s.",
                         order=order.name,
                         wanted=order._state_label(state),

@@ -25,7 +25,8 @@ class TallerPortal(http.Controller):
         order = request.env["taller.repair.order"].sudo()
         if reference and serial_number:
             order = order.search(
-                [("name", "=", reference), ("serial_number", "=", serial_number)], limit=1
+                [("name", "=", reference), ("serial_number", "=", serial_number)],
+                limit=1,
             )
         return request.render(
             "taller_portal.page",
