@@ -1,6 +1,10 @@
 //! How the agent is started: as a session, or as a transaction.
 
-use std::{ffi::OsString, fs, path::{Path, PathBuf}};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     events::EventLog,

@@ -44,7 +44,9 @@ impl HostLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held(read(&mut file))),
-            Err(TryLockError::Error(error)) => return Err(FileError::at("lock", &path)(error).into()),
+            Err(TryLockError::Error(error)) => {
+                return Err(FileError::at("lock", &path)(error).into());
+            }
         }
         write(&mut file, holder).map_err(FileError::at("write", &path))?;
         Ok(Self { _file: file })

@@ -19,7 +19,8 @@ use super::{
     inspect::Inspector,
     observe::observe,
     server::{FileError, Server},
-    service, with_causes,
+    service::Systemd,
+    with_causes,
 };
 use crate::{
     host::{HostName, UserName},
@@ -152,7 +153,8 @@ fn store_pack(server: &Server, layout: &Layout, mut file: fs::File) -> Result<()
         .map_err(|error| refused(&FileError::at("create", &base)(error)))?;
     let store =
         Store::open_or_create(&server.path(&layout.store())).map_err(|error| refused(&error))?;
-    store.receive(&mut file).map_err(|error| refused(&error))
+    store.receive(&mut file).map_err(|error| refused(&error))?;
+    Ok(())
 }
 
 /// Starts the transaction in a unit of its own, so that neither a lost link
@@ -256,8 +258,8 @@ where
         looks += 1;
         if looks % LOOKS_PER_QUESTION == 0 {
             let (server, unit) = (server.clone(), format!("{unit}.service"));
-            let facts = task::spawn_blocking(move || service::facts(&server, &unit)).await;
-            gone = facts.is_ok_and(|facts| facts.main_pid == 0);
+            let state = task::spawn_blocking(move || Systemd::new(&server).state(&unit)).await;
+            gone = matches!(state, Ok(Ok(state)) if state.main_pid.is_none());
         }
         sleep(EVENT_INTERVAL).await;
     }
@@ -267,7 +269,9 @@ fn died(unit: &str) -> Reply {
     Reply::Fault(Fault {
         kind: FaultKind::Internal,
         message: format!("the transaction `{unit}` ended without saying how"),
-        hint: Some(format!("on the server, `journalctl -u {unit}` and the host's journal say more")),
+        hint: Some(format!(
+            "on the server, `journalctl -u {unit}` and the host's journal say more"
+        )),
     })
 }
 

@@ -68,11 +68,9 @@ pub fn execute(
         }
         Err(LockError::File(error)) => return Err(error),
     };
-    let access =
-        observe::complete_access(server, &layout, &transaction.access, &transaction.keep)?;
+    let access = observe::complete_access(server, &layout, &transaction.access, &transaction.keep)?;
     let directory = layout.journal().join(&transaction.id);
-    let journal =
-        Journal::begin(server, &directory, &transaction.id, transaction.host.as_str())?;
+    let journal = Journal::begin(server, &directory, &transaction.id, transaction.host.as_str())?;
     let mut run = Run {
         server,
         layout,
@@ -122,8 +120,7 @@ impl Run<'_> {
     fn all_or_nothing(&mut self) -> Outcome {
         let steps = &self.transaction;
         let total = steps.prepare.len() + steps.carry_out.len() + steps.finish.len();
-        let started =
-            Event::Started { transaction: self.transaction.id.clone(), steps: total };
+        let started = Event::Started { transaction: self.transaction.id.clone(), steps: total };
         self.events.tell(&started);
         let mut done = Vec::new();
         if let Err(failure) = self.walk(&self.transaction.prepare, &mut done) {
@@ -281,10 +278,5 @@ fn failure(step: &str, error: &StepError) -> Failure {
         message.push_str(&cause.to_string());
         source = cause.source();
     }
-    Failure {
-        step: step.to_owned(),
-        message,
-        hint: error.hint(),
-        details: error.details(),
-    }
+    Failure { step: step.to_owned(), message, hint: error.hint(), details: error.details() }
 }

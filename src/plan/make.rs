@@ -271,6 +271,7 @@ impl Maker<'_> {
                 .collect(),
             update,
             timeout: self.desired.policy.upgrade_timeout.as_secs(),
+            overwrite_translations: upgrade.translations,
             snapshot: self.snapshot(upgrade),
         }))
     }

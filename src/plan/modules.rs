@@ -40,8 +40,16 @@ pub enum Need {
 /// tree, or a translation into a language that is active there, is another.
 #[must_use]
 pub fn differs(seen: &Signature, wanted: &Signature, languages: &BTreeSet<String>) -> bool {
-    seen.tree != wanted.tree
-        || translations(wanted, seen).any(|path| is_active(Path::new(path), languages))
+    seen.tree != wanted.tree || translates_anew(seen, wanted, languages)
+}
+
+/// Tells whether a translation into an active language is another.
+pub(super) fn translates_anew(
+    seen: &Signature,
+    wanted: &Signature,
+    languages: &BTreeSet<String>,
+) -> bool {
+    translations(wanted, seen).any(|path| is_active(Path::new(path), languages))
 }
 
 /// Judges one module of one database.

@@ -253,6 +253,8 @@ pub struct UpgradeModules {
     pub versions: BTreeMap<ModuleName, String>,
     /// The longest it may take, in seconds.
     pub timeout: u64,
+    /// Whether the modules' translations replace the ones in the database.
+    pub overwrite_translations: bool,
     /// What stands in for the database when the transaction fails; none where
     /// the transaction created it.
     pub snapshot: Option<Snapshot>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     desired::{Desired, UpdateChoice},
-    modules::{Need, dependents, judge},
+    modules::{Need, dependents, judge, translates_anew},
     observed::{DatabaseFacts, SeenAddon},
 };
 use crate::host::{DatabaseName, ModuleName};
@@ -20,6 +20,9 @@ pub struct DatabaseUpgrade {
     pub install: Vec<ModuleName>,
     /// Modules for `-u`, each with the reasons.
     pub update: BTreeMap<ModuleName, Vec<String>>,
+    /// Whether a translation into an active language changed: its terms then
+    /// replace those in the database, which `-u` alone would leave.
+    pub translations: bool,
     /// Installed modules that `-u` reaches through their dependencies.
     pub reached: BTreeSet<ModuleName>,
     /// Installed modules that need a new process only.
@@ -56,6 +59,7 @@ pub fn of_existing(
     let seen = baseline(desired, facts);
     let mut needed = BTreeMap::new();
     let mut process = BTreeSet::new();
+    let mut translations = false;
     for addon in &desired.addons {
         let Some(seen) = seen.get(&addon.name) else { continue };
         match judge(seen, addon, &facts.languages, &desired.diffs) {
@@ -64,6 +68,8 @@ pub fn of_existing(
                 process.insert(addon.name.clone());
             }
             Need::Upgrade(reasons) => {
+                translations |=
+                    translates_anew(&seen.signature, &addon.signature, &facts.languages);
                 needed.insert(addon.name.clone(), reasons);
             }
         }
@@ -79,6 +85,7 @@ pub fn of_existing(
         create: false,
         reached: dependents(&roots, &facts.modules),
         install,
+        translations: translations && !update.is_empty(),
         update,
         process,
         left_out,
@@ -101,6 +108,7 @@ pub fn of_new(desired: &Desired, database: &DatabaseName) -> DatabaseUpgrade {
         seen: Some(seen.collect()),
         install,
         update: BTreeMap::new(),
+        translations: false,
         reached: BTreeSet::new(),
         process: BTreeSet::new(),
         left_out: BTreeSet::new(),

@@ -3,13 +3,13 @@
 mod addons;
 mod cache;
 mod check_out;
+mod create;
 mod error;
 mod files;
 mod git;
 mod inspect;
 mod log;
 mod mirror;
-mod create;
 mod pack;
 mod pattern;
 mod remote;
@@ -25,12 +25,12 @@ mod url;
 
 pub use cache::Cache;
 pub use check_out::{CheckedOut, Previous};
-pub use error::SourceError;
-pub use log::{CommitLog, Relation};
-pub use pack::Pack;
 pub use create::{
     Author, CreateError, NewCommit, configured_author, create_repository, work_tree_around,
 };
+pub use error::SourceError;
+pub use log::{CommitLog, Relation};
+pub use pack::Pack;
 pub use pattern::BranchPattern;
 pub use remote::{Remote, RemoteKind};
 pub use repository::{Repository, WorkingState};

@@ -104,14 +104,18 @@ impl Renderer<'_> {
         let options = self.options(number)?;
         let local = is_local(&options);
         let vhost = self.vhost(has_ipv6)?;
-        let page = MaintenanceInput { host: host.name.clone(), environment: host.environment.clone() };
+        let page =
+            MaintenanceInput { host: host.name.clone(), environment: host.environment.clone() };
         let sections = ConfSections(options.sections.clone());
         let files = Files {
             odoo_conf: render::odoo_conf(&host.name, &sections)?,
             unit: render::unit(&self.unit(&options), self.templates.unit.as_deref())?,
             unit_drop_in: render::unit_drop_in(&host.name, local)?,
             vhost: vhost.as_ref().map(|vhost| vhost.text.clone()),
-            maintenance_page: render::maintenance_page(&page, self.templates.maintenance.as_deref())?,
+            maintenance_page: render::maintenance_page(
+                &page,
+                self.templates.maintenance.as_deref(),
+            )?,
         };
         Ok((files, vhost.map(|vhost| vhost.marker)))
     }

@@ -7,7 +7,9 @@ mod desire;
 mod error;
 mod files;
 mod modules;
+mod outside;
 mod project;
 
 pub use error::WorkflowError;
-pub use project::{Operator, Project};
+pub use outside::Outside;
+pub use project::{Operator, Project, Surroundings};

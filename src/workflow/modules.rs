@@ -1,7 +1,7 @@
 //! Finds out what changed in each addon since a database last saw it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::WorkflowError;
 use crate::{
@@ -20,24 +20,30 @@ pub(super) struct Live {
     pub(super) addons: Vec<Addon>,
 }
 
+/// What is compared with what.
+pub(super) struct Comparison<'a> {
+    pub(super) tree: &'a SourceTree,
+    pub(super) cache: &'a Cache,
+    pub(super) directories: &'a [PathBuf],
+    pub(super) addons: &'a [Addon],
+    pub(super) live: Option<&'a Live>,
+    pub(super) observed: &'a Observed,
+    pub(super) service: &'a Service,
+}
+
 /// Compares every addon that a database has not seen as it is now. Git says
 /// which files changed; what changed in Python only Python can say, so the
 /// server's own is asked, once and only where there is something to ask.
 pub(super) async fn diffs(
-    tree: &SourceTree,
-    cache: &Cache,
-    directories: &[std::path::PathBuf],
-    addons: &[Addon],
-    live: Option<&Live>,
-    observed: &Observed,
-    service: &Service,
+    comparison: &Comparison<'_>,
     agent: &mut Agent,
 ) -> Result<ModuleDiffs, WorkflowError> {
+    let Comparison { tree, cache, directories, addons, live, observed, service } = *comparison;
     let mut diffs = ModuleDiffs::new();
     let mut pairs = Vec::new();
     let mut owners = Vec::new();
     let mut seen_addons = SeenAddons { cache, directories, live, known: BTreeMap::new() };
-    for (commit, addon) in unseen(addons, live, observed) {
+    for ((commit, _), addon) in unseen(addons, live, observed) {
         let Some(old) = seen_addons.find(commit, &addon.name) else { continue };
         let files = tree.changes(old.tree, addon.tree)?;
         for change in &files {
@@ -58,11 +64,8 @@ pub(super) async fn diffs(
             });
             owners.push((commit, addon.name.clone()));
         }
-        let diff = ModuleDiff {
-            old_manifest: Some(old.manifest.clone()),
-            files,
-            python: BTreeMap::new(),
-        };
+        let diff =
+            ModuleDiff { old_manifest: Some(old.manifest.clone()), files, python: BTreeMap::new() };
         diffs.insert((commit, addon.name.clone()), diff);
     }
     let changes = compare(&pairs, service, agent).await?;
@@ -79,9 +82,7 @@ fn unseen<'a>(
     addons: &'a [Addon],
     live: Option<&Live>,
     observed: &Observed,
-) -> BTreeMap<(CommitId, ModuleName), &'a Addon>
-where
-{
+) -> BTreeMap<(CommitId, ModuleName), &'a Addon> {
     let mut unseen = BTreeMap::new();
     for facts in observed.databases.values() {
         for addon in addons {
@@ -108,7 +109,7 @@ where
 /// Addons as databases last saw them, read from Git once for each commit.
 struct SeenAddons<'a> {
     cache: &'a Cache,
-    directories: &'a [std::path::PathBuf],
+    directories: &'a [PathBuf],
     live: Option<&'a Live>,
     known: BTreeMap<CommitId, Vec<Addon>>,
 }

@@ -4,11 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::WorkflowError;
 use crate::{
-    host::WorkingTree,
-    secret::Secrets,
-    settings::Settings,
-    source::Repository,
-    transport::Machine,
+    host::WorkingTree, secret::Secrets, settings::Settings, source::Repository, transport::Machine,
 };
 
 /// Where secrets may stand besides the environment; never committed.

@@ -6,11 +6,9 @@ mod neighbours;
 use std::{collections::BTreeMap, fs, thread};
 
 use super::{
-    Account,
-    history, journal, lock,
+    Account, history, journal, lock,
     postgres::{Postgres, PostgresError},
     server::{FileError, Server},
-    service,
     step::{release, switch},
 };
 use crate::{
@@ -80,7 +78,7 @@ fn host_facts(
         unit_drop_in: server.read(&layout.unit_drop_in())?,
         vhost: server.read(&layout.vhost())?,
         maintenance_page: server.read(&layout.current().join("maintenance.html"))?,
-        service: service::facts(server, &layout.unit_name()),
+        service: machine::service(server, &layout.unit_name()),
         lock: lock::holder(server, layout)?,
         unfinished: journal::unfinished(server, &layout.journal())?,
         releases,

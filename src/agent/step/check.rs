@@ -1,6 +1,10 @@
 //! Checks that touch nothing live: code, unit, vhost, imports, loading.
 
-use std::{collections::BTreeSet, path::{Path, PathBuf}, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::StepError;
 use crate::{
@@ -171,9 +175,8 @@ pub(super) fn last_lines(text: &str) -> Vec<String> {
 /// Describes how Odoo is run on this host.
 pub(super) fn program(run: &Run<'_>) -> Result<OdooProgram, StepError> {
     let service = &run.transaction.service;
-    let name = |text: &str| {
-        UserName::parse(text).map_err(|error| StepError::found(error.to_string()))
-    };
+    let name =
+        |text: &str| UserName::parse(text).map_err(|error| StepError::found(error.to_string()));
     Ok(OdooProgram {
         path: service.odoo_bin.clone(),
         python: service.python.clone(),

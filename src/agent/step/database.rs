@@ -1,10 +1,17 @@
 //! Databases and their files: copies, the way back, what they have seen.
 
-use std::{collections::BTreeMap, path::{Path, PathBuf}};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::StepError;
 use crate::{
-    agent::{filestore, postgres::{Postgres, Swap}, transaction::Run},
+    agent::{
+        filestore,
+        postgres::{Postgres, Swap},
+        transaction::Run,
+    },
     host::{DatabaseName, ModuleName},
     plan::{CopyName, SeenAddon, Snapshot},
 };
@@ -79,10 +86,7 @@ pub(in crate::agent) fn drop_snapshot(
 }
 
 /// Removes a copy of files.
-pub(in crate::agent) fn remove_files(
-    run: &mut Run<'_>,
-    directory: &Path,
-) -> Result<(), StepError> {
+pub(in crate::agent) fn remove_files(run: &mut Run<'_>, directory: &Path) -> Result<(), StepError> {
     filestore::remove(run.server, directory)?;
     Ok(())
 }

@@ -1,15 +1,42 @@
 //! Files that other programs read: the unit and the vhost.
 
-use std::{fs, io, path::{Path, PathBuf}};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use super::{StepError, release};
 use crate::{
     agent::{
-        nginx, server::{FileError, Server}, service, transaction::Run,
+        nginx,
+        server::{FileError, Server},
+        service,
+        transaction::Run,
         undo::{Reader, Undo},
     },
     plan::Marker,
+    render::MARKER_PATH,
 };
+
+/// How long nginx may take to replace its workers.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What two transactions of different hosts exclude each other by.
+const NGINX_LOCK: &str = "/run/lock/odoo-deploy-nginx.lock";
+
+/// Waits for the server's nginx lock: a vhost that another host is just
+/// writing would fail the test of this one.
+fn lock_nginx(server: &Server) -> Result<File, FileError> {
+    let path = Path::new(NGINX_LOCK);
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(server.path(path))
+        .map_err(FileError::at("open", path))?;
+    file.lock().map_err(FileError::at("lock", path))?;
+    Ok(file)
+}
 
 /// Tells how the unit gets back to what it is now.
 pub(super) fn way_back_of_unit(run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
@@ -24,18 +51,14 @@ pub(super) fn way_back_of_vhost(run: &mut Run<'_>) -> Result<Vec<Undo>, StepErro
 }
 
 /// Puts the unit and its drop-in in place.
-pub(super) fn install_unit(
-    run: &mut Run<'_>,
-    unit: &str,
-    drop_in: &str,
-) -> Result<(), StepError> {
+pub(super) fn install_unit(run: &mut Run<'_>, unit: &str, drop_in: &str) -> Result<(), StepError> {
     let path = run.layout.unit_drop_in();
     let directory = path.parent().expect("a drop-in has a directory");
     fs::create_dir_all(run.server.path(directory)).map_err(FileError::at("create", directory))?;
     release::replace(run.server, &path, drop_in, 0o644)?;
     release::replace(run.server, &run.layout.unit(), unit, 0o644)?;
-    service::daemon_reload(run.server)?;
-    service::enable(run.server, &run.layout.unit_name())?;
+    Systemd::new(run.server).daemon_reload()?;
+    Systemd::new(run.server).enable(&run.layout.unit_name())?;
     Ok(())
 }
 
@@ -46,19 +69,21 @@ pub(super) fn install_vhost(
     vhost: &str,
     marker: &Marker,
 ) -> Result<(), StepError> {
-    let _lock = nginx::lock(run.server)?;
+    let _lock = lock_nginx(run.server)?;
     release::replace(run.server, &run.layout.vhost(), vhost, 0o644)?;
-    nginx::test(run.server)?;
-    nginx::reload(run.server)?;
-    nginx::prove(marker.port, run.transaction.host.as_str(), &marker.text)?;
+    Nginx::new(run.server).test()?;
+    Nginx::new(run.server).reload()?;
+    let url = format!("http://{}:{}{MARKER_PATH}", run.transaction.host, marker.port);
+    let proof = nginx::Marker { url: &url, expected: &marker.text, timeout: RELOAD_TIMEOUT };
+    Nginx::new(run.server).prove(proof)?;
     Ok(())
 }
 
 /// Takes the vhost away and reloads nginx.
 pub(super) fn remove_vhost(run: &mut Run<'_>) -> Result<(), StepError> {
-    let _lock = nginx::lock(run.server)?;
+    let _lock = lock_nginx(run.server)?;
     remove_if_there(run.server, &run.layout.vhost())?;
-    nginx::reload(run.server)?;
+    Nginx::new(run.server).reload()?;
     Ok(())
 }
 
@@ -69,7 +94,7 @@ pub(in crate::agent) fn restore(
     reader: Reader,
 ) -> Result<(), StepError> {
     let _lock = match reader {
-        Reader::Nginx => Some(nginx::lock(run.server)?),
+        Reader::Nginx => Some(lock_nginx(run.server)?),
         Reader::Systemd => None,
     };
     let mut any_left = false;
@@ -86,12 +111,12 @@ pub(in crate::agent) fn restore(
         }
     }
     match reader {
-        Reader::Nginx => nginx::reload(run.server)?,
+        Reader::Nginx => Nginx::new(run.server).reload()?,
         Reader::Systemd => {
             if !any_left {
-                service::disable(run.server, &run.layout.unit_name())?;
+                Systemd::new(run.server).disable(&run.layout.unit_name())?;
             }
-            service::daemon_reload(run.server)?;
+            Systemd::new(run.server).daemon_reload()?;
         }
     }
     Ok(())

@@ -35,6 +35,21 @@ pub enum StepError {
     /// The object store.
     #[error(transparent)]
     Source(#[from] crate::source::SourceError),
+    /// nginx.
+    #[error(transparent)]
+    Nginx(#[from] super::nginx::NginxError),
+    /// A unit file.
+    #[error(transparent)]
+    Unit(#[from] super::service::VerifyUnitError),
+    /// Python's look into the code.
+    #[error(transparent)]
+    Inspect(#[from] super::inspect::InspectError),
+    /// A run of Odoo.
+    #[error(transparent)]
+    OdooRun(#[from] super::odoo_run::OdooRunError),
+    /// Odoo's log.
+    #[error(transparent)]
+    Log(#[from] super::log_source::LogError),
     /// A finding about the release, the server or Odoo, in words.
     #[error("{message}")]
     Found {
@@ -77,7 +92,7 @@ impl StepError {
         match self {
             Self::Found { hint, .. } => hint.clone(),
             Self::Source(error) => error.hint(),
-            Self::File(_) | Self::Program(_) | Self::Postgres(_) | Self::Filestore(_) => None,
+            _ => None,
         }
     }
 
@@ -97,12 +112,12 @@ impl StepError {
 /// Fails when that state cannot be read.
 pub fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
     match step {
-        Step::CheckOut(step) => Ok(vec![Undo::RemoveRelease {
-            directory: run.layout.release(step.record.number),
-        }]),
-        Step::CopyFiles(snapshot) => {
-            Ok(vec![Undo::RemoveFiles { directory: database::files_of(run, snapshot.copy.as_str()) }])
+        Step::CheckOut(step) => {
+            Ok(vec![Undo::RemoveRelease { directory: run.layout.release(step.record.number) }])
         }
+        Step::CopyFiles(snapshot) => Ok(vec![Undo::RemoveFiles {
+            directory: database::files_of(run, snapshot.copy.as_str()),
+        }]),
         Step::ShowMaintenance => Ok(vec![Undo::HideMaintenance]),
         Step::Hold => Ok(vec![Undo::LiftHold]),
         Step::StopService => service::way_back_of_stop(run),
@@ -138,7 +153,9 @@ pub fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> 
 pub fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
     match step {
         Step::CheckOut(step) => release::check_out(run, step),
-        Step::CheckCode { number, files, addons } => check::code(run, *number, files.as_deref(), addons),
+        Step::CheckCode { number, files, addons } => {
+            check::code(run, *number, files.as_deref(), addons)
+        }
         Step::CheckUnit { unit } => check::unit(run, unit),
         Step::CheckVhost { vhost } => check::vhost(run, vhost),
         Step::ImportModules { number, modules } => check::imports(run, *number, modules),

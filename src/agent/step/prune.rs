@@ -67,8 +67,11 @@ fn copies(run: &mut Run<'_>, step: &Prune) -> Result<(), StepError> {
     for name in &step.databases {
         for kind in [CopyKind::Snapshot, CopyKind::Failed] {
             let copies = postgres.copies(name)?;
-            let mut copies: Vec<_> =
-                copies.into_iter().map(|(copy, _)| copy).filter(|copy| copy.kind() == kind).collect();
+            let mut copies: Vec<_> = copies
+                .into_iter()
+                .map(|(copy, _)| copy)
+                .filter(|copy| copy.kind() == kind)
+                .collect();
             copies.sort_by_key(|copy| std::cmp::Reverse(copy.release()));
             for copy in copies.iter().skip(step.keep_snapshots) {
                 database::forget(run, &postgres, copy)?;

@@ -1,10 +1,19 @@
 //! Moving `current`, and the running Odoo with it.
 
-use std::{fs, io, os::unix::fs::symlink, path::{Path, PathBuf}};
+use std::{
+    fs, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
 
 use super::{StepError, health, release, service};
 use crate::{
-    agent::{journal, server::{FileError, Server}, transaction::Run, undo::Undo},
+    agent::{
+        journal,
+        server::{FileError, Server},
+        transaction::Run,
+        undo::Undo,
+    },
     layout::{Layout, ReleaseNumber},
     plan::{Follow, HealthCheck, ReleaseState},
 };

@@ -1,0 +1,419 @@
+//! The main job: brings one host to a commit, all or nothing.
+
+use std::{collections::BTreeSet, io::Read as _, time::Duration};
+
+use tokio::time::sleep;
+
+use super::{
+    Project, WorkflowError,
+    desire::Target,
+    files::Renderer,
+    modules::{self, Live},
+    outside::{self, Outside},
+};
+use crate::{
+    host::{HostName, ModuleName},
+    layout::ReleaseNumber,
+    plan::{
+        Desired, Event, Files, Holder, Network, Observed, Outcome, Plan, Policy, Transaction,
+        UpdateChoice, live_record, make_plan,
+    },
+    render,
+    secret::Redactor,
+    settings::{Environment, Settings},
+    source::{CommitLog, TreeId},
+    transport::Agent,
+    wire::{CHUNK, ObserveRequest, Reply, Request},
+};
+
+pub use super::desire::{ConfigFrom, Revision};
+
+/// How many commits a plan shows.
+const SHOWN_COMMITS: usize = 20;
+
+/// How long a wait for the lock lasts between two looks.
+const LOCK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What the operator asks for.
+#[derive(Debug, Clone)]
+pub struct DeployRequest {
+    /// The host.
+    pub host: HostName,
+    /// Which code.
+    pub revision: Revision,
+    /// Which configuration.
+    pub config_from: ConfigFrom,
+    /// Which modules are upgraded.
+    pub update: UpdateChoice,
+    /// Which modules are installed.
+    pub install: Vec<ModuleName>,
+    /// What the operator says about it.
+    pub message: Option<String>,
+    /// How long to wait for a lock that is held.
+    pub wait_lock: Duration,
+    /// A unique id, its time first.
+    pub id: String,
+    /// Seconds since the epoch.
+    pub now: i64,
+    /// A random key under which secrets are compared.
+    pub mask_key: [u8; 32],
+}
+
+/// Something worth a line while a deploy goes on.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// The remote is asked for the branch.
+    Fetching,
+    /// The server is connected to and observed.
+    Observing,
+    /// Somebody else's deploy is waited for.
+    WaitingForLock(Option<Holder>),
+    /// Code is sent.
+    Sending {
+        /// Objects of Git.
+        objects: usize,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// The transaction tells something.
+    Event(Event),
+}
+
+/// Hears what goes on.
+pub type Listener<'a> = &'a mut (dyn FnMut(Notice) + Send);
+
+/// A plan that was made and can be carried out.
+pub struct Prepared {
+    /// The plan.
+    pub plan: Plan,
+    /// The commits it brings or takes back.
+    pub log: CommitLog,
+    /// Its host's policy.
+    pub environment: Environment,
+    /// Settings at the tip of the environment's branch.
+    pub settings: Settings,
+    /// What was seen on the server.
+    pub observed: Observed,
+    /// What was wanted.
+    pub desired: Desired,
+    /// What should be said before anything is done.
+    pub notes: Vec<String>,
+    /// Knows every secret that was resolved.
+    pub redactor: Redactor,
+    target: Target,
+    agent: Agent,
+}
+
+/// How a deploy ended.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The transaction's outcome.
+    pub outcome: Outcome,
+    /// How long users could not be served, in milliseconds.
+    pub interruption: Option<u64>,
+    /// What the host's public address answered; none where nothing went live.
+    pub outside: Option<Outside>,
+}
+
+/// Makes the plan: fetches, reads, observes, compares. Nothing is changed.
+///
+/// # Errors
+/// Returns whatever stands in the way.
+pub async fn prepare(
+    project: &Project,
+    request: &DeployRequest,
+    listen: Listener<'_>,
+) -> Result<Prepared, WorkflowError> {
+    listen(Notice::Fetching);
+    let target = Target::find(project, &request.host, &request.revision, request.config_from)?;
+    let renderer = target.renderer(project)?;
+    let options = target.options(&renderer)?;
+    let mut redactor = Redactor::default();
+    options.secrets.iter().for_each(|secret| redactor.add(secret));
+    let directories = target.addons_directories();
+    let addons = target.tree.addons(&directories)?;
+
+    listen(Notice::Observing);
+    let observe = Request::Observe(Box::new(ObserveRequest {
+        host: target.host.name.clone(),
+        service: renderer.service(&options),
+        access: renderer.access(&options),
+        keep: target.host.deploy.keep.clone(),
+        databases: target.host.databases.clone(),
+        sensitive_keys: options.sensitive_keys.clone(),
+        mask_key: request.mask_key,
+    }));
+    let server = target.server()?;
+    let (mut agent, reply) =
+        Agent::connect(&target.host.server, server, &project.machine, &observe).await?;
+    let observed = free_of_lock(reply, &observe, request.wait_lock, &mut agent, listen).await?;
+
+    let live = live_code(&target, &observed)?;
+    let diffs = modules::diffs(
+        &modules::Comparison {
+            tree: &target.tree,
+            cache: &target.cache,
+            directories: &directories,
+            addons: &addons,
+            live: live.as_ref(),
+            observed: &observed,
+            service: &renderer.service(&options),
+        },
+        &mut agent,
+    )
+    .await?;
+    let files = both_files(&renderer, &observed, &options.sensitive_keys, &request.mask_key)?;
+    let desired = Desired {
+        id: request.id.clone(),
+        holder: holder(project, request),
+        host: target.host.name.clone(),
+        environment: target.host.environment.clone(),
+        branch: target.branch.clone(),
+        commit: target.commit.clone(),
+        tree: target.tree.id(),
+        addons,
+        live: live.as_ref().map(|live| live.commit),
+        changes: live_tree(&observed)
+            .and_then(|tree| target.tree.changes(tree, target.tree.id()).ok()),
+        live_addons: live.map(|live| live.addons).unwrap_or_default(),
+        service: renderer.service(&options),
+        access: renderer.access(&options),
+        databases: target.host.databases.clone(),
+        network: network(&target, files.marker),
+        policy: policy(&target),
+        compared: files.compared,
+        files: files.new,
+        sensitive_keys: options.sensitive_keys,
+        diffs,
+        update: request.update.clone(),
+        install: request.install.clone(),
+    };
+    let plan = make_plan(&desired, &observed).map_err(WorkflowError::Obstacles)?;
+    drop(renderer);
+    Ok(Prepared {
+        log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
+        environment: target.environment()?.clone(),
+        settings: target.settings.clone(),
+        notes: notes(&target),
+        plan,
+        observed,
+        desired,
+        redactor,
+        target,
+        agent,
+    })
+}
+
+impl Prepared {
+    /// Ends the conversation without doing anything.
+    pub async fn leave(self) {
+        self.agent.close().await;
+    }
+
+    /// Carries the plan out.
+    ///
+    /// # Errors
+    /// Fails where the transaction could not be begun, or is lost from sight;
+    /// how it ended is no error.
+    pub async fn carry_out(mut self, listen: Listener<'_>) -> Result<Report, WorkflowError> {
+        self.send_code(listen).await?;
+        let transaction = Box::new(self.plan.transaction.clone());
+        self.agent.send(&Request::Execute(transaction)).await?;
+        let (outcome, interruption) = loop {
+            match self.agent.receive().await? {
+                Reply::Event(Event::Finished { outcome, interruption }) => {
+                    break (outcome, interruption);
+                }
+                Reply::Event(event) => listen(Notice::Event(event)),
+                Reply::Fault(fault) => return Err(fault.into()),
+                _ => return Err(WorkflowError::OutOfTurn),
+            }
+        };
+        self.agent.close().await;
+        let outside =
+            if outcome == Outcome::Deployed { outside::look(&self.target).await } else { None };
+        Ok(Report { outcome, interruption, outside })
+    }
+
+    /// Sends the objects that the server lacks.
+    async fn send_code(&mut self, listen: Listener<'_>) -> Result<(), WorkflowError> {
+        let have: Vec<TreeId> =
+            self.observed.host.releases.iter().map(|release| release.record.tree).collect();
+        let tree = self.target.tree.id();
+        let mut pack = self.target.tree.pack_missing(tree, &have)?;
+        if pack.objects() == 0 || !writes_release(&self.plan.transaction) {
+            return Ok(());
+        }
+        listen(Notice::Sending { objects: pack.objects(), bytes: pack.size() });
+        let request = Request::Pack { host: self.desired.host.clone(), bytes: pack.size() };
+        self.agent.send(&request).await?;
+        let mut left = pack.size();
+        while left > 0 {
+            let size = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
+            let mut piece = vec![0; size];
+            pack.read_exact(&mut piece).map_err(|error| {
+                WorkflowError::usage(
+                    format!("failed to read the pack of objects: {error}"),
+                    "check the disk of this machine",
+                )
+            })?;
+            left -= size as u64;
+            self.agent.send_bytes(piece).await?;
+        }
+        match self.agent.receive().await? {
+            Reply::Received => Ok(()),
+            Reply::Fault(fault) => Err(fault.into()),
+            _ => Err(WorkflowError::OutOfTurn),
+        }
+    }
+}
+
+fn writes_release(transaction: &Transaction) -> bool {
+    transaction.number.is_some()
+}
+
+/// Waits until nobody holds the lock, as long as the operator wants.
+async fn free_of_lock(
+    reply: Reply,
+    observe: &Request,
+    wait: Duration,
+    agent: &mut Agent,
+    listen: Listener<'_>,
+) -> Result<Observed, WorkflowError> {
+    let mut reply = reply;
+    let mut waited = Duration::ZERO;
+    loop {
+        let observed = match reply {
+            Reply::Observed(observed) => *observed,
+            Reply::Fault(fault) => return Err(fault.into()),
+            _ => return Err(WorkflowError::OutOfTurn),
+        };
+        let Some(holder) = observed.host.lock.clone() else { return Ok(observed) };
+        if waited >= wait {
+            return Err(WorkflowError::Locked(Some(holder)));
+        }
+        if waited.is_zero() {
+            listen(Notice::WaitingForLock(Some(holder)));
+        }
+        sleep(LOCK_INTERVAL).await;
+        waited += LOCK_INTERVAL;
+        agent.send(observe).await?;
+        reply = agent.receive().await?;
+    }
+}
+
+fn live_tree(observed: &Observed) -> Option<TreeId> {
+    live_record(observed).map(|live| live.tree)
+}
+
+/// Reads the live release's addons from Git; none where there is no live
+/// release, or its commit cannot be had any more.
+fn live_code(target: &Target, observed: &Observed) -> Result<Option<Live>, WorkflowError> {
+    let Some(record) = live_record(observed) else { return Ok(None) };
+    let Ok(commit) = target.cache.commit(&record.commit.to_string()) else { return Ok(None) };
+    let tree = target.cache.tree(commit)?;
+    let addons = tree.addons(&target.addons_directories())?;
+    Ok(Some(Live { commit, addons }))
+}
+
+/// A host's files as they are compared, and as they are written.
+struct BothFiles {
+    compared: Files,
+    new: Files,
+    marker: Option<String>,
+}
+
+/// A release's paths hold its number. What is compared is rendered for the
+/// live one, so that the number alone is no difference.
+fn both_files(
+    renderer: &Renderer<'_>,
+    observed: &Observed,
+    sensitive_keys: &BTreeSet<String>,
+    mask_key: &[u8; 32],
+) -> Result<BothFiles, WorkflowError> {
+    let new = ReleaseNumber(observed.host.last_number).next();
+    let live = live_record(observed).map_or(new, |live| live.number);
+    let has_ipv6 = observed.server.has_ipv6;
+    let (mut compared, _) = renderer.files(live, has_ipv6)?;
+    let keep = &renderer.host.deploy.keep;
+    let sensitive = |key: &str| {
+        render::is_sensitive_key(key)
+            || sensitive_keys.contains(key)
+            || keep.iter().any(|kept| kept == key)
+    };
+    compared.odoo_conf = render::mask_conf(&compared.odoo_conf, &sensitive, &|key, value| {
+        if keep.iter().any(|kept| kept == key) {
+            render::KEPT.to_owned()
+        } else {
+            render::keyed_mask(mask_key, key, value)
+        }
+    });
+    let (files, marker) = renderer.files(new, has_ipv6)?;
+    Ok(BothFiles { compared, new: files, marker })
+}
+
+fn network(target: &Target, marker: Option<String>) -> Network {
+    let host = &target.host;
+    let nginx = host.nginx.as_ref();
+    Network {
+        interface: host.http_interface.clone(),
+        http_port: host.http_port,
+        gevent_port: (host.workers > 0).then_some(host.gevent_port),
+        aliases: nginx.map(|nginx| nginx.aliases.clone()).unwrap_or_default(),
+        marker: nginx
+            .zip(marker)
+            .map(|(nginx, text)| crate::plan::Marker { port: nginx.port, text }),
+    }
+}
+
+fn policy(target: &Target) -> Policy {
+    let deploy = &target.host.deploy;
+    Policy {
+        install: deploy.install.clone(),
+        keep: deploy.keep.clone(),
+        snapshot: deploy.snapshot,
+        upgrade_timeout: deploy.upgrade_timeout,
+        health_timeout: deploy.health_timeout,
+        keep_releases: deploy.keep_releases,
+        keep_snapshots: deploy.keep_snapshots,
+    }
+}
+
+fn holder(project: &Project, request: &DeployRequest) -> Holder {
+    Holder {
+        who: project.operator.who.clone(),
+        from: project.operator.from.clone(),
+        url: project.operator.url.clone(),
+        message: request.message.clone(),
+        transaction: request.id.clone(),
+        since: request.now,
+    }
+}
+
+/// Says what of the operator's own tree is not deployed, and what the linter
+/// would have otherwise.
+fn notes(target: &Target) -> Vec<String> {
+    let mut notes = Vec::new();
+    let state = &target.working_state;
+    if let Some(branch) = target.branch.as_ref().filter(|_| !state.unpushed.is_empty()) {
+        let count = state.unpushed.len();
+        let commits = if count == 1 { "commit" } else { "commits" };
+        notes.push(format!(
+            "{count} local {commits} of `{branch}` not pushed, so not deployed: {}",
+            state.unpushed[0].subject
+        ));
+    }
+    if !state.dirty.is_empty() {
+        let shown: Vec<_> =
+            state.dirty.iter().take(3).map(|path| path.display().to_string()).collect();
+        let more = match state.dirty.len().saturating_sub(3) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        notes.push(format!("not committed, so not deployed: {}{more}", shown.join(", ")));
+    }
+    for finding in &target.warnings {
+        notes.push(format!("{}: {} [{}]", finding.origin, finding.message, finding.rule));
+    }
+    notes
+}

@@ -1,0 +1,205 @@
+//! Works out what is wanted: which commit, which configuration, which files.
+
+use std::path::PathBuf;
+
+use super::{
+    Project, WorkflowError,
+    files::{Options, Renderer, Templates},
+};
+use crate::{
+    host::{AddonsDirectory, Host, HostName, lint},
+    layout::ReleaseNumber,
+    settings::{Environment, Server, Settings},
+    source::{Branch, Cache, CommitId, CommitSummary, SourceTree, WorkingState},
+};
+
+/// What the operator asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revision {
+    /// The tip of the environment's own branch.
+    EnvironmentBranch,
+    /// The tip of a branch.
+    Branch(Branch),
+    /// A commit of the environment's branch.
+    Commit(String),
+}
+
+/// Which configuration counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigFrom {
+    /// That of the commit: a record's commit then says everything.
+    Commit,
+    /// That of the working tree: for trying an edit.
+    WorkingTree,
+}
+
+/// The code and configuration to deploy, checked as far as it can be without
+/// the server.
+pub(super) struct Target {
+    pub(super) host: Host,
+    /// Policy and servers: from the tip of the environment's own branch.
+    pub(super) settings: Settings,
+    pub(super) branch: Option<Branch>,
+    pub(super) commit: CommitSummary,
+    pub(super) cache: Cache,
+    pub(super) tree: SourceTree,
+    pub(super) working_state: WorkingState,
+    pub(super) warnings: Vec<lint::Finding>,
+}
+
+impl Target {
+    /// Fetches the branch and reads the host from it.
+    pub(super) fn find(
+        project: &Project,
+        name: &HostName,
+        revision: &Revision,
+        config_from: ConfigFrom,
+    ) -> Result<Self, WorkflowError> {
+        let local = Host::load(&project.files, name)?;
+        let own_branch = project.settings.environment(&local.environment)?.branch.clone();
+        let branch = match revision {
+            Revision::Branch(branch) => branch.clone(),
+            Revision::EnvironmentBranch | Revision::Commit(_) => own_branch.clone(),
+        };
+        // Said at once where it is plain from here; what counts is checked below.
+        project.settings.branch_policy(&local.environment, &branch)?;
+        let remote = project.repository.remote()?;
+        let mut branches = vec![branch.clone()];
+        if branch != own_branch {
+            branches.push(own_branch.clone());
+        }
+        let cache = Cache::fetch(&project.cache, &remote, &branches)?;
+        let settings = Settings::load(&cache.tree(cache.tip(&own_branch)?)?)?;
+        settings.branch_policy(&local.environment, &branch)?;
+        let commit = commit(&cache, revision, &branch)?;
+        let tree = cache.tree(commit)?;
+        let host = match config_from {
+            ConfigFrom::Commit => Host::load(&tree, name)?,
+            ConfigFrom::WorkingTree => {
+                refuse_where_confirmed(settings.environment(&local.environment)?, &local)?;
+                local.clone()
+            }
+        };
+        agree(&local, &host, &branch)?;
+        let warnings = lint(&host)?;
+        let summary = cache.log(None, commit, 1)?.commits.into_iter().next();
+        let working_state = project.repository.working_state(&branch, &cache)?;
+        Ok(Self {
+            host,
+            settings,
+            branch: matches!(revision, Revision::Commit(_)).then_some(None).unwrap_or(Some(branch)),
+            commit: summary.ok_or(WorkflowError::OutOfTurn)?,
+            cache,
+            tree,
+            working_state,
+            warnings,
+        })
+    }
+
+    /// Returns the server that carries the host.
+    pub(super) fn server(&self) -> Result<&Server, WorkflowError> {
+        let name = &self.host.server;
+        self.settings.servers.get(name).ok_or_else(|| {
+            let branch =
+                self.settings.environment(&self.host.environment).map(|e| e.branch.clone());
+            let on =
+                branch.map_or_else(|_| String::new(), |branch| format!(" on branch `{branch}`"));
+            WorkflowError::usage(
+                format!("there is no server `{name}` in config/deploy.toml{on}"),
+                format!("add a section [servers.{name}] with its `address`, commit and push it"),
+            )
+        })
+    }
+
+    /// Returns the host's policy.
+    pub(super) fn environment(&self) -> Result<&Environment, WorkflowError> {
+        Ok(self.settings.environment(&self.host.environment)?)
+    }
+
+    /// Returns the directories of the repository that the host's addons are in.
+    pub(super) fn addons_directories(&self) -> Vec<PathBuf> {
+        let in_release = self.host.addons_path.iter().filter_map(|directory| match directory {
+            AddonsDirectory::InRelease(path) => Some(path.clone()),
+            AddonsDirectory::OnServer(_) => None,
+        });
+        in_release.collect()
+    }
+
+    /// Prepares the rendering of the host's files.
+    pub(super) fn renderer<'a>(
+        &'a self,
+        project: &'a Project,
+    ) -> Result<Renderer<'a>, WorkflowError> {
+        Ok(Renderer {
+            host: &self.host,
+            settings: &self.settings,
+            secrets: &project.secrets,
+            templates: Templates::load(&self.tree)?,
+        })
+    }
+
+    /// Resolves the options as far as a server has to know them to be observed.
+    pub(super) fn options(&self, renderer: &Renderer<'_>) -> Result<Options, WorkflowError> {
+        renderer.options(ReleaseNumber(0))
+    }
+}
+
+fn commit(cache: &Cache, revision: &Revision, branch: &Branch) -> Result<CommitId, WorkflowError> {
+    let Revision::Commit(text) = revision else { return Ok(cache.tip(branch)?) };
+    let commit = cache.commit(text)?;
+    if cache.is_on(branch, commit)? {
+        return Ok(commit);
+    }
+    Err(WorkflowError::usage(
+        format!("commit {} is not on branch `{branch}`", commit.short()),
+        "name a commit of the environment's own branch",
+    ))
+}
+
+fn refuse_where_confirmed(environment: &Environment, host: &Host) -> Result<(), WorkflowError> {
+    if !environment.confirm {
+        return Ok(());
+    }
+    Err(WorkflowError::usage(
+        format!("`--config-from working-tree` is not for {}", host.environment),
+        "commit the configuration and push it",
+    ))
+}
+
+/// What a host is must be the same in the commit as in the working tree: the
+/// branch was chosen by the one, and is deployed by the other.
+fn agree(local: &Host, committed: &Host, branch: &Branch) -> Result<(), WorkflowError> {
+    let differ = |what: &str, here: &dyn std::fmt::Display, there: &dyn std::fmt::Display| {
+        Err(WorkflowError::usage(
+            format!("{what} of the host is `{here}` here and `{there}` on branch `{branch}`"),
+            "commit and push the host's file, or pull the branch",
+        ))
+    };
+    let list = |host: &Host| {
+        let names: Vec<_> = host.databases.iter().map(ToString::to_string).collect();
+        names.join(",")
+    };
+    if local.environment != committed.environment {
+        return differ("the environment", &local.environment, &committed.environment);
+    }
+    if local.server != committed.server {
+        return differ("the server", &local.server, &committed.server);
+    }
+    if local.databases != committed.databases {
+        return differ("the database", &list(local), &list(committed));
+    }
+    if local.data_dir != committed.data_dir {
+        let (here, there) = (local.data_dir.display(), committed.data_dir.display());
+        return differ("the data directory", &here, &there);
+    }
+    Ok(())
+}
+
+/// Lints the host; an error refuses the deploy.
+fn lint(host: &Host) -> Result<Vec<lint::Finding>, WorkflowError> {
+    let findings = lint::lint(host);
+    if findings.iter().any(|finding| finding.severity == lint::Severity::Error) {
+        return Err(WorkflowError::Lint(findings));
+    }
+    Ok(findings)
+}

@@ -1,0 +1,80 @@
+//! Looks at a host from outside, as its users do.
+
+use std::{
+    net::{IpAddr, ToSocketAddrs},
+    time::{Duration, Instant},
+};
+
+use tokio::task::spawn_blocking;
+
+use super::desire::Target;
+use crate::{agent::HttpClient, host::Tls, settings::Server};
+
+/// How long a host may take to answer from outside.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one request may take.
+const ONE_REQUEST: Duration = Duration::from_secs(15);
+/// How long to wait between two requests.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a host answered from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// Where it was asked.
+    pub url: String,
+    /// Why it does not count as verified; none where it does.
+    pub problem: Option<String>,
+    /// What the operator should know all the same.
+    pub note: Option<String>,
+}
+
+/// Asks the host's public address for its login page; none where the host has
+/// no vhost.
+pub(super) async fn look(target: &Target) -> Option<Outside> {
+    let nginx = target.host.nginx.as_ref()?;
+    let (scheme, port, usual) = match nginx.tls {
+        Tls::None => ("http", nginx.port, 80),
+        Tls::Files { .. } => ("https", 443, 443),
+    };
+    let name = target.host.name.as_str().to_owned();
+    let at = if port == usual { name.clone() } else { format!("{name}:{port}") };
+    let url = format!("{scheme}://{at}/web/login");
+    let server = match target.settings.servers.get(&target.host.server) {
+        Some(Server::Ssh(server)) => server.address.clone(),
+        Some(Server::Local) | None => "localhost".to_owned(),
+    };
+    let looked = spawn_blocking(move || ask(&name, &server, url)).await;
+    looked.ok()
+}
+
+fn ask(name: &str, server: &str, url: String) -> Outside {
+    let (address, note) = match (resolve(name), resolve(server)) {
+        (Some(address), _) => (address, None),
+        (None, Some(address)) => {
+            let note = format!("{name} is not in the DNS yet; it was asked at {address}");
+            (address, Some(note))
+        }
+        (None, None) => {
+            let problem = Some(format!("{name} is not in the DNS"));
+            return Outside { url, problem, note: None };
+        }
+    };
+    let client = HttpClient::new(address, ONE_REQUEST);
+    let begun = Instant::now();
+    loop {
+        let problem = match client.get(&url, &[]) {
+            Ok(answer) if answer.status == 200 => None,
+            Ok(answer) => Some(format!("it answered {}", answer.status)),
+            Err(error) => Some(error.source.to_string()),
+        };
+        if problem.is_none() || begun.elapsed() > PATIENCE {
+            return Outside { url, problem, note };
+        }
+        std::thread::sleep(INTERVAL);
+    }
+}
+
+fn resolve(name: &str) -> Option<IpAddr> {
+    let addresses: Vec<_> = (name, 0).to_socket_addrs().ok()?.map(|at| at.ip()).collect();
+    addresses.iter().find(|at| at.is_ipv4()).or(addresses.first()).copied()
+}
