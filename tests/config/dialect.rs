@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use odoo_deploy::host::{DEFAULT_SECTION, HostFile};
+use indexmap::IndexMap;
+use odoo_deploy::{
+    host::{DEFAULT_SECTION, HostFile, RenderedOptions, RenderedValue, Section, Setting},
+    secret::Part,
+};
 
 use crate::{
     python::{self, Reading, Sections},
@@ -21,6 +25,38 @@ fn random_files_read_as_in_python() {
     let accepted = compare(&files);
     // A generator that only makes broken files would prove nothing.
     assert!((1500..5500).contains(&accepted), "{accepted} of 6000 files were accepted");
+}
+
+#[test]
+fn python_reads_what_we_write_as_what_we_read() {
+    let mut random = Random(0x0d00_de91_0f00_0002);
+    let files = (0..3000).filter_map(|_| HostFile::parse(Path::new("x.conf"), &random.file()).ok());
+    let mut files = files.collect::<Vec<_>>();
+    for file in &mut files {
+        file.sections.shift_remove(DEFAULT_SECTION);
+    }
+    assert!(files.len() > 500);
+    let texts = files.iter().map(|file| written(file).masked_text()).collect::<Vec<_>>();
+    for ((file, text), reading) in files.iter().zip(&texts).zip(python::read_all(&texts)) {
+        match reading {
+            Reading::Sections(theirs) => assert_eq!(sections(file), theirs, "{text:?}"),
+            Reading::Error(class) => panic!("{class}: {text:?}"),
+        }
+    }
+}
+
+/// A file as values that are ready to be written.
+fn written(file: &HostFile) -> RenderedOptions {
+    let value = |setting: &Setting| RenderedValue {
+        parts: vec![Part::Text(setting.value.clone())],
+        sensitive: false,
+        origin: setting.origin.clone(),
+    };
+    let section = |section: &Section| {
+        section.settings.iter().map(|(key, setting)| (key.clone(), value(setting))).collect()
+    };
+    let sections = file.sections.iter().map(|(name, s)| (name.clone(), section(s))).collect();
+    RenderedOptions { sections, keep: Vec::new() }
 }
 
 /// Compares our reading with Python's and returns how many texts both accepted.
@@ -43,7 +79,7 @@ fn compare<T: AsRef<[u8]>>(texts: &[T]) -> usize {
 }
 
 fn sections(file: &HostFile) -> Sections {
-    let plain = |settings: &indexmap::IndexMap<String, odoo_deploy::host::Setting>| {
+    let plain = |settings: &IndexMap<String, Setting>| {
         settings.iter().map(|(key, setting)| (key.clone(), setting.value.clone())).collect()
     };
     let mut all = file

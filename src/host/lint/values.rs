@@ -2,7 +2,7 @@
 
 use super::{
     Finding, RuleId, Severity,
-    view::{View, Written, error_until},
+    view::{View, Written},
 };
 use crate::{
     host::rendered::{READ_AS_NONE, spelled_bool},
@@ -16,7 +16,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     for written in &view.written {
         let finding = decoration(view, written).or_else(|| {
             // A comment or quotes explain whatever else is wrong with the value.
-            let spec = written.spec?;
+            let spec = written.spec.filter(|spec| spec.read_from_file(view.series()))?;
             match &written.text {
                 Some(text) => value(view, written, spec, text),
                 None if spec.kind == OptionKind::Bool => Some(secret_boolean(view, written)),
@@ -71,13 +71,18 @@ fn none_value(view: &View<'_>, written: &Written<'_>) -> Option<Finding> {
     if series < Series::V19 && READ_AS_NONE.contains(&key) {
         return None;
     }
-    let message = match series {
-        Series::V17 | Series::V18 => {
-            format!("Odoo {series} reads `None` as the text \"None\" for `{key}`")
+    let (severity, message) = match series {
+        Series::V17 | Series::V18 => (
+            Severity::Error,
+            format!("Odoo {series} reads `None` as the text \"None\" for `{key}`"),
+        ),
+        Series::V19 if ["log_handler", "dev_mode"].contains(&key) => {
+            (Severity::Error, format!("Odoo 19.0 does not start with `{key} = None`"))
         }
-        Series::V19 => format!("`None` leaves `{key}` unset in Odoo 19.0 only"),
+        Series::V19 => {
+            (Severity::Warning, format!("`None` leaves `{key}` unset in Odoo 19.0 only"))
+        }
     };
-    let severity = error_until(Series::V18, series);
     Some(view.finding(RuleId::NoneValue, severity, key, (message, "remove the line")))
 }
 

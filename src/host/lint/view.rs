@@ -132,8 +132,3 @@ fn outline(setting: &Setting, scope: &Scope) -> (String, bool) {
 pub(super) fn error_from(first: Series, series: Series) -> Severity {
     if series >= first { Severity::Error } else { Severity::Warning }
 }
-
-/// An error up to a series, a warning after it.
-pub(super) fn error_until(last: Series, series: Series) -> Severity {
-    if series <= last { Severity::Error } else { Severity::Warning }
-}
