@@ -5,10 +5,12 @@
 )]
 
 mod account;
+mod filestore;
 mod postgres;
 mod server;
 
 pub use account::Account;
+pub use filestore::Filestore;
 pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };
