@@ -43,6 +43,7 @@ pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{
     ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, RunEnd, Translations,
 };
+pub use filestore::Filestore;
 pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };

@@ -6,6 +6,7 @@ use super::{Call, Postgres, PostgresError, quote::quote_identifier};
 
 impl Postgres {
     /// Creates an empty database as Odoo does, and returns its object id.
+    /// After a failure there is none.
     ///
     /// # Errors
     /// Fails when PostgreSQL refuses, as it does where the name is taken.
@@ -16,14 +17,23 @@ impl Postgres {
             quote_identifier(name)
         );
         self.execute(&Call::cluster("create database", name).patient(), &sql)?;
-        let call = Call::inside("prepare database", name);
+        let prepared = self.prepare(database).and_then(|()| Ok(self.existing(name)?.oid));
+        if prepared.is_err() {
+            // The first error is the one to report.
+            self.drop_database(name).ok();
+        }
+        prepared
+    }
+
+    fn prepare(&self, database: &DatabaseName) -> Result<(), PostgresError> {
+        let call = Call::inside("prepare database", database.as_str());
         self.execute(&call, "GRANT CREATE ON SCHEMA public TO PUBLIC;")?;
         // Without it some indexes are missing, as in Odoo's own databases on such a server.
         let trigrams = "CREATE EXTENSION IF NOT EXISTS pg_trgm;";
         if let Err(error) = self.execute(&call, trigrams) {
             tracing::warn!(%database, %error, "created the database without `pg_trgm`");
         }
-        Ok(self.existing(name)?.oid)
+        Ok(())
     }
 
     /// Drops a database that [`Self::create`] made, known by its object id; one
