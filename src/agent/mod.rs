@@ -4,6 +4,7 @@
     reason = "the agent is the one adapter that runs programs and writes files on a server"
 )]
 
+mod health;
 mod http;
 mod inspect;
 mod log_source;
@@ -12,6 +13,10 @@ mod odoo_run;
 mod server;
 mod service;
 
+pub use health::{
+    Audience, HealthFailure, HealthProblem, HealthReport, HealthRequest, ReloadReport, ReloadWatch,
+    check_health, wait_for_reload,
+};
 pub use http::{Answer, HttpClient, HttpError};
 pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
