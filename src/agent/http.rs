@@ -23,8 +23,18 @@ pub struct Answer {
     pub status: u16,
     /// `Location`, where it redirects.
     pub location: Option<String>,
-    /// The body's beginning.
+    /// The cookies it sets, as a request sends them back.
+    pub cookie: Option<String>,
+    /// The body.
     pub body: String,
+}
+
+impl Answer {
+    /// Tells whether it sends the client elsewhere.
+    #[must_use]
+    pub fn is_redirect(&self) -> bool {
+        matches!(self.status, 301 | 302 | 303 | 307 | 308)
+    }
 }
 
 /// A request that brought no answer.
@@ -117,10 +127,14 @@ impl HttpClient {
 }
 
 fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
-    let location = response.headers().get("location");
+    let header = |name| response.headers().get_all(name).iter().filter_map(|v| v.to_str().ok());
+    let location = header("location").next().map(str::to_owned);
+    let cookies: Vec<_> = header("set-cookie").filter_map(|text| text.split(';').next()).collect();
+    let cookie = (!cookies.is_empty()).then(|| cookies.join("; "));
     Ok(Answer {
         status: response.status().as_u16(),
-        location: location.and_then(|value| value.to_str().ok()).map(str::to_owned),
+        location,
+        cookie,
         body: response.body_mut().with_config().limit(LARGEST).lossy_utf8(true).read_to_string()?,
     })
 }

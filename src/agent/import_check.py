@@ -45,9 +45,9 @@ def describe(module, error):
     if isinstance(error, SyntaxError):
         file, line, message = error.filename, error.lineno, error.msg
     else:
-        message = str(error)
+        message = " ".join(str(error).split())
         for frame in traceback.extract_tb(error.__traceback__):
-            if module is None or f"/{module}/" in frame.filename:
+            if f"/{module}/" in frame.filename:
                 file, line = frame.filename, frame.lineno
     cause = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return {"module": module, "cause": cause, "file": file, "line": line}

@@ -21,6 +21,7 @@ mod health;
 
 mod account;
 mod filestore;
+mod health;
 mod http;
 mod inspect;
 mod log_source;
@@ -33,6 +34,10 @@ mod service;
 pub use account::Account;
 pub use entry::{AgentError, open_server, run_session, run_transaction};
 pub use history::HistoryLine;
+pub use health::{
+    Audience, HealthFailure, HealthProblem, HealthReport, HealthRequest, ReloadReport, ReloadWatch,
+    check_health, wait_for_reload,
+};
 pub use http::{Answer, HttpClient, HttpError};
 pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,

@@ -41,7 +41,8 @@ def is_loaded(path, series):
     if UNREAD.intersection(folders):
         return False
     if "static" in folders:
-        return path.endswith(".xml") and "lib" not in folders
+        below = folders[folders.index("static") + 1 :]
+        return path.endswith(".xml") and below[:1] in (["src"], ["xml"]) and "lib" not in below
     for folder, version in zip(folders, folders[1:]):
         if folder in ("migrations", "upgrades"):
             match = re.match(r"(?:saas[~-])?(\d+)(?:\.\d+){3,}$", version)
