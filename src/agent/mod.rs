@@ -17,7 +17,6 @@ mod step;
 mod undo;
 
 mod events;
-mod health;
 
 mod account;
 mod filestore;
@@ -33,11 +32,12 @@ mod service;
 
 pub use account::Account;
 pub use entry::{AgentError, open_server, run_session, run_transaction};
-pub use history::HistoryLine;
+pub use filestore::Filestore;
 pub use health::{
     Audience, HealthFailure, HealthProblem, HealthReport, HealthRequest, ReloadReport, ReloadWatch,
     check_health, wait_for_reload,
 };
+pub use history::HistoryLine;
 pub use http::{Answer, HttpClient, HttpError};
 pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
@@ -48,7 +48,6 @@ pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{
     ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, RunEnd, Translations,
 };
-pub use filestore::Filestore;
 pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };

@@ -6,6 +6,7 @@ use super::{
     events::EventLog,
     journal::{self, Entry, Journal},
     lock::{HostLock, LockError},
+    log_source::{LogError, LogPosition},
     observe,
     postgres::CronHold,
     server::{FileError, Server},
@@ -42,6 +43,7 @@ pub struct Run<'a> {
     pub interrupted: Option<Instant>,
     /// How long they were, in milliseconds, once they are let in again.
     pub interruption: Option<u64>,
+    log: Option<LogPosition>,
     events: EventLog,
     journal: Journal,
     index: usize,
@@ -83,6 +85,7 @@ pub fn execute(
         kept: Vec::new(),
         interrupted: None,
         interruption: None,
+        log: None,
         events,
         journal,
         index: 0,
@@ -97,6 +100,28 @@ impl Run<'_> {
     /// Tells how far a long step is.
     pub fn progress(&mut self, text: impl Into<String>) {
         self.events.tell(&Event::Progress { text: text.into() });
+    }
+
+    /// Notes where Odoo's log is now: what follows is read from there.
+    ///
+    /// # Errors
+    /// Fails when the log cannot be read.
+    pub fn position_log(&mut self) -> Result<(), LogError> {
+        let logfile = self.transaction.service.logfile.as_deref();
+        let source = step::health::log_source(logfile, &self.layout.unit_name());
+        self.log = Some(source.now(self.server)?);
+        Ok(())
+    }
+
+    /// Returns the last position that was noted; now, where there is none.
+    ///
+    /// # Errors
+    /// Fails when the log cannot be read.
+    pub fn log_position(&mut self) -> Result<LogPosition, LogError> {
+        if self.log.is_none() {
+            self.position_log()?;
+        }
+        Ok(self.log.clone().expect("it was just noted"))
     }
 
     /// Tells something that the operator should know.

@@ -9,7 +9,7 @@ use super::postgres::Swap;
 use super::step::{StepError, database, file, release, service, switch};
 use super::transaction::Run;
 use crate::host::DatabaseName;
-use crate::plan::{HealthCheck, Snapshot};
+use crate::plan::{CopyName, HealthCheck, Snapshot};
 
 /// One way back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub enum Undo {
     /// Removes the hard-linked copy of a database's files.
     RemoveFiles {
         /// The copy.
-        directory: PathBuf,
+        copy: CopyName,
     },
     /// Lets outsiders in again.
     HideMaintenance,
@@ -87,7 +87,7 @@ impl Undo {
     pub fn carry_out(&self, run: &mut Run<'_>) -> Result<(), StepError> {
         match self {
             Self::RemoveRelease { directory } => release::remove(run, directory),
-            Self::RemoveFiles { directory } => database::remove_files(run, directory),
+            Self::RemoveFiles { copy } => database::remove_files(run, copy),
             Self::HideMaintenance => service::hide_maintenance(run),
             Self::LiftHold => service::lift_hold(run),
             Self::StartService { health } => service::start_again(run, health.as_ref()),

@@ -129,6 +129,16 @@ impl Filestore {
         Ok(copies)
     }
 
+    /// Removes the files of a database that the tool created itself and dropped again.
+    ///
+    /// # Errors
+    /// Fails when a file cannot be removed.
+    pub fn remove_created(&self, database: &DatabaseName) -> Result<(), FileError> {
+        self.at("remove", database.as_str(), || {
+            tree::remove(&self.directory, &c_name(database.as_str()))
+        })
+    }
+
     /// Removes a copy; one that is gone already is fine.
     ///
     /// # Errors

@@ -1,14 +1,11 @@
 //! Databases and their files: copies, the way back, what they have seen.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 
 use super::StepError;
 use crate::{
     agent::{
-        filestore,
+        filestore::Filestore,
         postgres::{Postgres, Swap},
         transaction::Run,
     },
@@ -16,18 +13,10 @@ use crate::{
     plan::{CopyName, SeenAddon, Snapshot},
 };
 
-/// Returns where the files of a database lie.
-pub(super) fn files_of(run: &Run<'_>, database: &str) -> PathBuf {
-    run.transaction.service.data_dir.join("filestore").join(database)
-}
-
 /// Links a database's files aside while users still work: most are done
 /// before the page goes up.
 pub(super) fn copy_files(run: &mut Run<'_>, snapshot: &Snapshot) -> Result<(), StepError> {
-    let source = files_of(run, snapshot.database.as_str());
-    let copy = files_of(run, snapshot.copy.as_str());
-    filestore::link_copy(run.server, &source, &copy)?;
-    Ok(())
+    Ok(filestore(run)?.link_copy(&snapshot.database, &snapshot.copy)?)
 }
 
 /// Copies the database, with Odoo stopped, and completes the copy of its files.
@@ -64,12 +53,7 @@ pub(super) fn swap(run: &Run<'_>, snapshot: &Snapshot) -> Result<Swap, StepError
 pub(in crate::agent) fn swap_back(run: &mut Run<'_>, swap: &Swap) -> Result<(), StepError> {
     let postgres = postgres(run)?;
     postgres.swap_back(swap)?;
-    filestore::swap_back(
-        run.server,
-        &files_of(run, swap.original.as_str()),
-        &files_of(run, swap.snapshot.as_str()),
-        &files_of(run, swap.failed.as_str()),
-    )?;
+    filestore(run)?.swap_back(&swap.original, &swap.snapshot, &swap.failed)?;
     run.kept.push(format!("database {}", swap.failed));
     Ok(())
 }
@@ -86,9 +70,8 @@ pub(in crate::agent) fn drop_snapshot(
 }
 
 /// Removes a copy of files.
-pub(in crate::agent) fn remove_files(run: &mut Run<'_>, directory: &Path) -> Result<(), StepError> {
-    filestore::remove(run.server, directory)?;
-    Ok(())
+pub(in crate::agent) fn remove_files(run: &mut Run<'_>, copy: &CopyName) -> Result<(), StepError> {
+    Ok(filestore(run)?.remove(copy)?)
 }
 
 /// Creates an empty database.
@@ -105,7 +88,7 @@ pub(in crate::agent) fn drop_created(
 ) -> Result<(), StepError> {
     if let Some(oid) = run.created.get(database) {
         postgres(run)?.drop_created(database, *oid)?;
-        filestore::remove(run.server, &files_of(run, database.as_str()))?;
+        filestore(run)?.remove_created(database)?;
     }
     Ok(())
 }
@@ -128,9 +111,13 @@ pub(super) fn postgres(run: &Run<'_>) -> Result<Postgres, StepError> {
     Ok(Postgres::new(run.server, &run.access, &application)?)
 }
 
+/// Opens the files of the host's databases.
+fn filestore(run: &Run<'_>) -> Result<Filestore, StepError> {
+    Ok(Filestore::open(run.server, &run.transaction.service.data_dir)?)
+}
+
 /// Removes a copy that policy no longer keeps.
 pub(super) fn forget(run: &Run<'_>, postgres: &Postgres, copy: &CopyName) -> Result<(), StepError> {
     postgres.drop_copy(copy)?;
-    filestore::remove(run.server, &files_of(run, copy.as_str()))?;
-    Ok(())
+    Ok(filestore(run)?.remove(copy)?)
 }

@@ -1,16 +1,18 @@
 //! Files that other programs read: the unit and the vhost.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{StepError, release};
 use crate::{
     agent::{
-        nginx,
+        nginx::{self, Nginx},
         server::{FileError, Server},
-        service,
+        service::Systemd,
         transaction::Run,
         undo::{Reader, Undo},
     },

@@ -1,9 +1,131 @@
-//! x
+//! Whether the host is well, and whether a reload took place.
+
+use std::{path::Path, time::Duration};
+
 use super::StepError;
-use crate::{agent::transaction::Run, plan::HealthCheck};
-pub(super) fn check(_run: &mut Run<'_>, _check: &HealthCheck) -> Result<(), StepError> {
+use crate::{
+    agent::{
+        health::{
+            Audience, HealthFailure, HealthRequest, ReloadWatch, check_health, wait_for_reload,
+        },
+        service::{ProcessSet, Systemd},
+        transaction::Run,
+        with_causes,
+    },
+    layout::ReleaseNumber,
+    plan::HealthCheck,
+};
+
+/// How long a service must run on after it answered: one that dies after a few
+/// seconds is no success.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// How long an earlier release, known to be well, must run on.
+const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long Odoo may take to swap its workers: it gives up itself after 60 s,
+/// and old workers finish their requests for `limit_time_real`.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Asks Odoo whether it serves every database from the release.
+pub(super) fn check(run: &mut Run<'_>, check: &HealthCheck) -> Result<(), StepError> {
+    for held in &mut run.held_jobs {
+        held.check()?;
+    }
+    let report = ask(run, check, SETTLE, true)?;
+    for warning in report {
+        run.warn(format!("Odoo logged: {warning}"));
+    }
     Ok(())
 }
-pub(super) fn check_again(_run: &mut Run<'_>, _check: &HealthCheck) -> Result<(), StepError> {
+
+/// Asks the release before whether it serves again.
+pub(super) fn check_again(run: &mut Run<'_>, check: &HealthCheck) -> Result<(), StepError> {
+    ask(run, check, SETTLE_AGAIN, false)?;
+    run.interruption_ends();
     Ok(())
+}
+
+fn ask(
+    run: &mut Run<'_>,
+    check: &HealthCheck,
+    settle: Duration,
+    is_new: bool,
+) -> Result<Vec<String>, StepError> {
+    let audience = if run.server.path(&run.layout.maintenance_flag()).exists() {
+        Audience::Nobody
+    } else {
+        Audience::Everybody
+    };
+    let log = run.log_position()?;
+    let release = run.layout.release(check.number);
+    let request = HealthRequest {
+        unit: &run.layout.unit_name(),
+        host: &run.transaction.host,
+        interface: &check.interface,
+        http_port: check.http_port,
+        gevent_port: check.gevent_port,
+        databases: &check.databases,
+        series: run.transaction.service.series,
+        release: Some(&release),
+        log: &log,
+        audience,
+        timeout: Duration::from_secs(check.timeout),
+        settle,
+    };
+    match check_health(run.server, &request) {
+        Ok(report) => Ok(report.warnings),
+        Err(failure) if is_new => Err(found(&failure)),
+        Err(failure) => {
+            let error = found(&failure);
+            Err(error.with_hint("the release before is in place, but does not answer as it should"))
+        }
+    }
+}
+
+/// Has Odoo swap its workers and waits until the new ones serve the release.
+pub(super) fn reload(
+    run: &mut Run<'_>,
+    before: &ProcessSet,
+    number: ReleaseNumber,
+) -> Result<(), StepError> {
+    let unit = run.layout.unit_name();
+    let systemd = Systemd::new(run.server);
+    let Some(main_pid) = systemd.state(&unit)?.main_pid else {
+        return Err(StepError::found(format!("`{unit}` does not run, so it cannot be reloaded")));
+    };
+    systemd.reload(&unit)?;
+    let log = run.log_position()?;
+    let release = run.layout.release(number);
+    watch(
+        run,
+        &ReloadWatch {
+            unit: &unit,
+            main_pid,
+            before,
+            release: &release,
+            log: &log,
+            timeout: RELOAD_TIMEOUT,
+        },
+    )
+}
+
+fn watch(run: &Run<'_>, watch: &ReloadWatch<'_>) -> Result<(), StepError> {
+    wait_for_reload(run.server, watch).map(drop).map_err(|failure| found(&failure))
+}
+
+fn found(failure: &HealthFailure) -> StepError {
+    StepError::found(with_causes(&failure.problem)).with_details(failure.log.clone())
+}
+
+/// Tells where Odoo's log is: the file of odoo.conf, else the journal.
+pub(in crate::agent) fn log_source(
+    logfile: Option<&Path>,
+    unit: &str,
+) -> crate::agent::log_source::LogSource {
+    use crate::agent::log_source::LogSource;
+    logfile.map_or_else(
+        || LogSource::Journal(unit.to_owned()),
+        |path| LogSource::File(path.to_owned()),
+    )
 }

@@ -3,7 +3,7 @@
 mod check;
 pub(super) mod database;
 pub(super) mod file;
-mod health;
+pub(super) mod health;
 mod prune;
 pub(super) mod release;
 pub(super) mod service;
@@ -29,9 +29,6 @@ pub enum StepError {
     /// PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] super::postgres::PostgresError),
-    /// The files of a database.
-    #[error(transparent)]
-    Filestore(#[from] super::filestore::FilestoreError),
     /// The object store.
     #[error(transparent)]
     Source(#[from] crate::source::SourceError),
@@ -115,9 +112,7 @@ pub fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> 
         Step::CheckOut(step) => {
             Ok(vec![Undo::RemoveRelease { directory: run.layout.release(step.record.number) }])
         }
-        Step::CopyFiles(snapshot) => Ok(vec![Undo::RemoveFiles {
-            directory: database::files_of(run, snapshot.copy.as_str()),
-        }]),
+        Step::CopyFiles(snapshot) => Ok(vec![Undo::RemoveFiles { copy: snapshot.copy.clone() }]),
         Step::ShowMaintenance => Ok(vec![Undo::HideMaintenance]),
         Step::Hold => Ok(vec![Undo::LiftHold]),
         Step::StopService => service::way_back_of_stop(run),

@@ -17,7 +17,7 @@ use crate::{
     layout::{Layout, ReleaseNumber},
     plan::{CheckOut, ReleaseRecord, ReleaseState},
     render,
-    source::Store,
+    source::{Previous, Store},
 };
 
 /// Writes a release: code, odoo.conf, vhost, maintenance page, record. It is
@@ -33,8 +33,8 @@ pub(super) fn check_out(run: &mut Run<'_>, step: &CheckOut) -> Result<(), StepEr
     fs::create_dir(&code).map_err(FileError::at("create", &release.join("code")))?;
     let store = Store::open_or_create(&run.server.path(&run.layout.store()))?;
     let base = step.base.map(|(number, tree)| (run.server.path(&run.layout.code(number)), tree));
-    let base = base.as_ref().map(|(path, tree)| (path.as_path(), *tree));
-    let counts = store.check_out(step.tree, &code, base)?;
+    let previous = base.as_ref().map(|(directory, tree)| Previous { directory, tree: *tree });
+    let counts = store.check_out(step.tree, &code, previous)?;
     run.progress(format!("{} files, {} unchanged", counts.files, counts.linked));
     write_files(run, step, &release)?;
     sync_filesystem(run.server, &release)?;

@@ -34,13 +34,14 @@ pub(super) fn to(
 ) -> Result<(), StepError> {
     release::write_state(run.server, &run.layout, number, ReleaseState::Live)?;
     let before = service::processes(run)?;
+    run.position_log()?;
     let target = Path::new("releases").join(number.directory_name());
     point(run.server, &run.layout, &target)?;
     service::link_conf(run)?;
     match follow {
         Follow::Later => Ok(()),
         Follow::Restart => service::restart(run),
-        Follow::Reload => service::reload(run, before, number),
+        Follow::Reload => health::reload(run, &before, number),
     }
 }
 
@@ -63,6 +64,7 @@ pub(in crate::agent) fn move_back(
         return service::stop(run);
     }
     run.interruption_begins();
+    run.position_log()?;
     service::restart(run)?;
     check.map_or(Ok(()), |check| health::check_again(run, check))
 }

@@ -66,7 +66,11 @@ fn judge(
         return Err(StepError::found(format!("the upgrade did not succeed{during}: {end}"))
             .with_details(check::last_lines(text)));
     }
-    let problems = database::postgres(run)?.verify_modules(&step.database, &step.versions)?;
+    let problems = database::postgres(run)?.verify_modules(
+        &step.database,
+        run.transaction.service.series,
+        &step.versions,
+    )?;
     if problems.is_empty() {
         return Ok(());
     }
