@@ -1,1 +1,7 @@
-fn main() {}
+//! The `deploy` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    odoo_deploy::cli::run()
+}

@@ -1,0 +1,28 @@
+//! `deploy agent`: the server's side.
+
+use super::{
+    ExitCode,
+    arguments::{AgentArguments, AgentCommand},
+    terminal::Terminal,
+};
+use crate::agent::{self, AgentError};
+
+pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCode {
+    let server = agent::open_server(arguments.root, arguments.path);
+    let done = match arguments.command {
+        Some(AgentCommand::Transaction { plan }) => agent::run_transaction(&server, &plan),
+        None => session(&server),
+    };
+    match done {
+        Ok(()) => ExitCode::Success,
+        Err(error) => {
+            terminal.error(&error, None);
+            ExitCode::Bug
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn session(server: &agent::Server) -> Result<(), AgentError> {
+    agent::run_session(server).await
+}

@@ -1,0 +1,243 @@
+//! What can be typed.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::host::{HostName, ModuleName, parse_duration};
+use crate::source::Branch;
+
+/// Puts an Odoo instance live from Git: code, configuration, database modules
+/// and service together, or not at all.
+///
+/// Without a command, deploys `--host` to the tip of `--branch`.
+#[derive(Debug, Parser)]
+#[command(name = "deploy", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    /// Directory of the platform repository, or one below it.
+    #[arg(long, short = 'C', global = true, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Say more about what is done (repeat for more).
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) deploy: Option<DeployArguments>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Shows what a deploy would do, and does nothing.
+    Plan(PlanArguments),
+    /// Writes a host's odoo.conf, unit, vhost and maintenance page as they would be deployed.
+    Render(RenderArguments),
+    /// Lists the hosts of the repository.
+    Hosts(HostsArguments),
+    /// Checks the configuration of every host, or of some.
+    Lint(LintArguments),
+    /// Starts a platform repository, or adds what is missing to one.
+    Init(InitArguments),
+    /// Prints a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Runs on a server, started by a controller.
+    #[command(hide = true)]
+    Agent(AgentArguments),
+}
+
+/// Which code goes where.
+#[derive(Debug, Clone, Args)]
+pub struct TargetArguments {
+    /// The host: a file of `config/hosts`, by its name without `.conf`.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub host: HostName,
+    /// The branch; the environment's own where none is named.
+    #[arg(long, value_parser = Branch::parse, value_name = "BRANCH", conflicts_with = "commit")]
+    pub branch: Option<Branch>,
+    /// A commit of the environment's own branch.
+    #[arg(long, value_name = "COMMIT")]
+    pub commit: Option<String>,
+    /// Modules to upgrade: `changed` (those whose change a database notices), `all`,
+    /// `none`, or names.
+    #[arg(
+        long,
+        value_name = "MODULES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "changed",
+        default_missing_value = "changed"
+    )]
+    pub update_modules: String,
+    /// Modules to install.
+    #[arg(long, value_name = "MODULES", value_delimiter = ',', value_parser = ModuleName::parse)]
+    pub install: Vec<ModuleName>,
+    /// Take the host's configuration from the working tree instead of the commit, to try an
+    /// edit; refused where the environment asks for confirmation.
+    #[arg(long, value_enum, default_value_t = ConfigSource::Commit, value_name = "WHERE")]
+    pub config_from: ConfigSource,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ConfigSource {
+    /// The commit that is deployed.
+    Commit,
+    /// The working tree.
+    WorkingTree,
+}
+
+/// The main job.
+#[derive(Debug, Clone, Args)]
+pub struct DeployArguments {
+    #[command(flatten)]
+    pub(super) target: TargetArguments,
+    /// Show the plan and do nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do not ask for confirmation.
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Show a desktop notification at the end, also without a terminal.
+    #[arg(long)]
+    pub(super) notify: bool,
+    /// How long to wait for a deploy of the same host that is running, such as `10m`.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) wait_lock: Option<Duration>,
+    /// A word to those who look at the history or wait for the lock.
+    #[arg(long, short, value_name = "TEXT")]
+    pub(super) message: Option<String>,
+}
+
+/// What a plan is made for.
+#[derive(Debug, Clone, Args)]
+pub(super) struct PlanArguments {
+    #[command(flatten)]
+    pub(super) target: TargetArguments,
+    /// End with status 3 when there is something to do.
+    #[arg(long)]
+    pub(super) exit_code: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct RenderArguments {
+    /// The host.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub(super) host: HostName,
+    /// Write the files into this directory, secrets included, instead of showing them masked.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct HostsArguments {
+    /// Only hosts of this environment.
+    #[arg(long, value_name = "NAME")]
+    pub(super) environment: Option<String>,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LintArguments {
+    /// Only this host; may be given several times.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub(super) host: Vec<HostName>,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct InitArguments {
+    /// The directory; it is created where it does not exist.
+    #[arg(default_value = ".")]
+    pub(super) directory: PathBuf,
+    /// Add two small modules with some history, to try the tool with.
+    #[arg(long)]
+    pub(super) demo: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct AgentArguments {
+    #[command(subcommand)]
+    pub(super) command: Option<AgentCommand>,
+    /// A directory that stands for the machine; for tests.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// The search path of programs below `--root`.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(super) path: Option<OsString>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum AgentCommand {
+    /// Executes a plan that a session wrote down.
+    Transaction {
+        /// The plan's file.
+        plan: PathBuf,
+    },
+}
+
+/// Describes every command and option in Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = String::from(
+        "# Command line\n\nWritten by a test from the program's own help \
+         (`tests/reference`); do not edit.\n",
+    );
+    describe(&mut text, &mut Arguments::command(), "deploy");
+    text
+}
+
+fn describe(text: &mut String, command: &mut clap::Command, name: &str) {
+    let help = command.clone().bin_name(name).term_width(100).render_long_help().to_string();
+    let help: Vec<_> = help.lines().map(str::trim_end).collect();
+    text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n").trim_end()));
+    let subcommands: Vec<_> = command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    for subcommand in subcommands {
+        if let Some(command) = command.find_subcommand_mut(&subcommand) {
+            describe(text, command, &format!("{name} {subcommand}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_deploy_needs_no_command() {
+        let arguments = parse("deploy --host a.example --branch main").unwrap();
+        let deploy = arguments.deploy.unwrap();
+        assert_eq!(deploy.target.host.as_str(), "a.example");
+        assert_eq!(deploy.target.update_modules, "changed");
+    }
+
+    #[test]
+    fn help_or_an_option_is_never_taken_for_a_name() {
+        assert!(parse("deploy --host --help").is_err());
+        assert!(parse("deploy --host a.example --branch --upload-pack=x").is_err());
+        assert!(parse("deploy --host a.example --branch main --commit 123").is_err());
+        assert!(parse("deploy --host a.example --update-modules=a,b").is_ok());
+    }
+}

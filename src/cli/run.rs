@@ -1,0 +1,72 @@
+//! The life of the process: parse, do, print the error once, end.
+
+use std::process;
+
+use clap::Parser as _;
+use tracing_subscriber::{EnvFilter, fmt};
+
+use super::{
+    Arguments, ExitCode, agent, arguments::Command, completions, deploy, hosts, init, lint,
+    render, terminal::Terminal,
+};
+use crate::workflow::WorkflowError;
+
+/// Runs the command that was typed.
+#[must_use]
+pub fn run() -> process::ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; both are printed by clap.
+            let _ = error.print();
+            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+            return code.into();
+        }
+    };
+    start_log(arguments.verbose);
+    let mut terminal = Terminal::open(json(&arguments));
+    let code = match command(arguments, &mut terminal) {
+        Ok(code) => code,
+        Err(error) => terminal.failure(&error),
+    };
+    code.into()
+}
+
+fn command(
+    arguments: Arguments,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    let directory = arguments.directory.unwrap_or_else(|| ".".into());
+    match (arguments.command, arguments.deploy) {
+        (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),
+        (Some(Command::Render(arguments)), _) => render::run(&directory, &arguments, terminal),
+        (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
+        (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
+        (Some(Command::Init(arguments)), _) => init::run(&directory, &arguments, terminal),
+        (Some(Command::Completions { shell }), _) => Ok(completions::run(shell)),
+        (Some(Command::Agent(arguments)), _) => Ok(agent::run(arguments, terminal)),
+        (None, Some(arguments)) => deploy::run(&directory, &arguments, terminal),
+        (None, None) => Ok(terminal.no_command()),
+    }
+}
+
+fn json(arguments: &Arguments) -> bool {
+    match (&arguments.command, &arguments.deploy) {
+        (Some(Command::Plan(plan)), _) => plan.target.json,
+        (Some(Command::Hosts(hosts)), _) => hosts.json,
+        (Some(Command::Lint(lint)), _) => lint.json,
+        (None, Some(deploy)) => deploy.target.json,
+        _ => false,
+    }
+}
+
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "odoo_deploy=info,warn",
+        2 => "odoo_deploy=debug,info",
+        _ => "odoo_deploy=trace,debug",
+    };
+    let filter = EnvFilter::try_from_env("ODOO_DEPLOY_LOG").unwrap_or_else(|_| level.into());
+    fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
