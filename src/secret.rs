@@ -17,6 +17,9 @@ use crate::host::{ConfigError, Origin, SourceError};
 /// What stands in place of a secret.
 pub const MASK: &str = "********";
 
+/// Values beside those of the environment, relative to the root of the repository; never committed.
+pub const SECRETS_FILE: &str = "config/secrets.env";
+
 /// A value that no output shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

@@ -6,7 +6,10 @@ use handlebars::{Handlebars, no_escape};
 use serde::Serialize;
 
 use super::{Setting, SourceError};
-use crate::{secret::Part, secret::split_secrets, source::Branch};
+use crate::{
+    secret::{Part, split_secrets},
+    source::Branch,
+};
 
 /// What a deploy knows beyond the host's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +192,7 @@ mod tests {
     fn an_expression_yields_text_that_is_not_escaped() {
         assert_eq!(eval("{{release.code}}/x").unwrap(), [text("/a/release/code/x")]);
         assert_eq!(eval("{{environment.branch}}").unwrap(), [text("x/${A}&<b>")]);
+        assert_eq!(eval("\\{{x}} {{host.name}}").unwrap(), [text("{{x}} h.example")]);
         assert_eq!(eval("^%d$ { } }}").unwrap(), [text("^%d$ { } }}")]);
     }
 

@@ -19,22 +19,27 @@ const DATA_DIR: &str = "/var/lib/odoo";
 
 /// Reads `db_name`.
 pub(super) fn read_databases(reader: &mut Reader<'_>, options: &Settings) -> Vec<DatabaseName> {
-    let parse = |text: &str| {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        names.map(DatabaseName::parse).collect::<Result<Vec<_>, _>>()
-    };
     let hint = "write `db_name = NAME`: without it Odoo serves every database of its user";
     let unset = |text: &str| ["", "False", "false", "None"].contains(&text);
-    let written = options.get("db_name").filter(|setting| !unset(&setting.value));
-    let settings = written.map(|setting| ("db_name".to_owned(), setting.clone()));
-    let settings = settings.into_iter().collect::<Settings>();
-    let names = reader.required(&settings, ("db_name", "options"), hint, parse);
-    if let (Some(names), Some(setting)) = (&names, written)
-        && names.is_empty()
-    {
-        reader.fault(&setting.origin, "`db_name` names no database".to_owned(), Some(hint));
-    }
+    let written =
+        |(key, setting): &(&String, &Setting)| *key == "db_name" && !unset(&setting.value);
+    let written = options.iter().filter(written);
+    let written =
+        written.map(|(key, setting)| (key.clone(), setting.clone())).collect::<Settings>();
+    let names = reader.required(&written, ("db_name", "options"), hint, parse_databases);
     names.unwrap_or_default()
+}
+
+fn parse_databases(text: &str) -> Result<Vec<DatabaseName>, String> {
+    let mut names = Vec::new();
+    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let name = DatabaseName::parse(name).map_err(|error| error.to_string())?;
+        if names.contains(&name) {
+            return Err(format!("`{name}` is named twice"));
+        }
+        names.push(name);
+    }
+    if names.is_empty() { Err(format!("`{text}` names no database")) } else { Ok(names) }
 }
 
 /// Reads `addons_path`.

@@ -36,6 +36,7 @@ impl Resolved {
         for file in chain.into_iter().rev() {
             unset_keys(&file, &mut sections, &mut faults);
             check_sections(&file, &mut faults);
+            check_characters(&file, &mut faults);
             for (name, section) in file.sections {
                 sections.entry(name).or_default().extend(section.settings);
             }
@@ -158,6 +159,17 @@ fn check_sections(file: &HostFile, faults: &mut Vec<SourceError>) {
     }
 }
 
+/// Refuses characters that Odoo would carry on, and that no one can see in the file.
+fn check_characters(file: &HostFile, faults: &mut Vec<SourceError>) {
+    let hidden = |c: char| c.is_control() && c != '\n' && c != '\t';
+    for (key, setting) in file.sections.values().flat_map(|section| &section.settings) {
+        if key.contains(hidden) || setting.value.contains(hidden) {
+            let message = "this setting holds a control character";
+            faults.push(SourceError::new(&setting.origin, message).with_hint("type it again"));
+        }
+    }
+}
+
 /// Gives the keys of `[DEFAULT]` to the sections that Odoo reads, as Python does.
 fn apply_default(sections: &mut IndexMap<String, Settings>) {
     let Some(default) = sections.shift_remove(DEFAULT_SECTION) else { return };
@@ -244,6 +256,12 @@ mod tests {
         let error = resolve(&[("a.conf", "extends = b.conf\n[deploy]\nunset = dbhost\n"), base]);
         let error = error.unwrap_err();
         assert_eq!(error.faults().next().unwrap().hint.as_deref(), Some("did you mean `db_host`?"));
+    }
+
+    #[test]
+    fn a_control_character_is_refused() {
+        assert!(fault(&[("a.conf", "[options]\na = b\u{1b}c\n")]).contains("control character"));
+        assert!(resolve(&[("a.conf", "[options]\na = b\tc\n  d\n")]).is_ok());
     }
 
     #[test]

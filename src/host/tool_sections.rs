@@ -142,3 +142,19 @@ fn read_tls(reader: &mut Reader<'_>, nginx: &Settings) -> Tls {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_documented() {
+        let page = include_str!("../../docs/reference/configuration.md");
+        for key in DEPLOY_KEYS.iter().chain(&NGINX_KEYS) {
+            assert!(
+                page.contains(&format!("| `{key}`")) || page.contains(&format!(", `{key}` |")),
+                "{key}"
+            );
+        }
+    }
+}

@@ -69,6 +69,17 @@ fn everything_that_is_missing_is_named_at_once() {
 }
 
 #[test]
+fn a_list_of_databases_names_each_once() {
+    let with = |names: &str| {
+        load(&host_text("19.0", "", "").replace("h-prod", names)).map(|host| host.databases.len())
+    };
+    assert_eq!(with("aa, bb,").unwrap(), 2);
+    for bad in ["aa,aa", ",", "a b", "aa\n  bb", "False", "None", "\"aa\"", "${DB}"] {
+        assert!(with(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn an_unknown_key_of_the_tool_is_refused_with_the_near_one() {
     let error = load(&host_text("18.0", "", "keep_realeses = 3\n[deploy.nginx]\nport_ = 80"));
     let error = error.unwrap_err();
@@ -84,6 +95,7 @@ fn a_bad_value_is_refused_where_it_stands() {
         ("http_port = 80690", ""),
         ("http_port = False", ""),
         ("http_port = ${PORT}", ""),
+        ("http_interface = 127.0.0.1;", ""),
         ("", "upgrade_timeout = 1 hour"),
         ("", "user = Odoo"),
         ("", "keep_releases = -1"),

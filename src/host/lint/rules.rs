@@ -26,7 +26,7 @@ macro_rules! rules {
 }
 
 rules! {
-    /// The file would be read with another key than was meant, or with none.
+    /// A key that the series does not know.
     UnknownOption = "unknown-option",
     /// An option has a new name.
     OptionMoved = "option-moved",
