@@ -18,3 +18,5 @@ pub mod transport;
 
 pub mod agent;
 pub mod workflow;
+
+pub mod cli;

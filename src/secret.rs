@@ -114,6 +114,12 @@ impl Secrets {
         Self(variables.into_iter().map(|(name, value)| (name, Secret(value))).collect())
     }
 
+    /// Gives every name a value that may be shown.
+    #[must_use]
+    pub fn masked(names: impl IntoIterator<Item = String>) -> Self {
+        Self(names.into_iter().map(|name| (name, Secret::new(MASK))).collect())
+    }
+
     /// Adds the lines of a `secrets.env`; what is already known wins.
     ///
     /// A line is `NAME=VALUE`; the value is all that follows, with white space

@@ -6,8 +6,8 @@ use clap::Parser as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::{
-    Arguments, ExitCode, agent, arguments::Command, completions, deploy, hosts, init, lint,
-    render, terminal::Terminal,
+    Arguments, ExitCode, agent, arguments::Command, completions, deploy, hosts, init, lint, render,
+    terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
 
@@ -32,10 +32,7 @@ pub fn run() -> process::ExitCode {
     code.into()
 }
 
-fn command(
-    arguments: Arguments,
-    terminal: &mut Terminal,
-) -> Result<ExitCode, WorkflowError> {
+fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, WorkflowError> {
     let directory = arguments.directory.unwrap_or_else(|| ".".into());
     match (arguments.command, arguments.deploy) {
         (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),

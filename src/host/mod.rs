@@ -30,4 +30,5 @@ pub use names::{
     DatabaseName, EnvironmentName, HostName, InvalidName, ModuleName, ServerName, UserName,
 };
 pub(crate) use nearest::did_you_mean;
+pub use reader::parse_duration;
 pub use rendered::{RenderedOptions, RenderedValue};

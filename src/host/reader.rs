@@ -122,7 +122,7 @@ impl Reader<'_> {
 ///
 /// # Errors
 /// Returns the rule when the text breaks it.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let error = || format!("`{text}` is no duration: write `90s`, `10m` or `1h`");
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(error)?;
     let seconds = match unit {

@@ -134,7 +134,7 @@ impl Target {
             host: &self.host,
             settings: &self.settings,
             secrets: &project.secrets,
-            templates: Templates::load(&self.tree)?,
+            templates: Templates::load(|path| self.tree.read(path))?,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::{
     render::{self, ConfSections, MaintenanceInput, UnitInput, VhostInput, VhostTls},
     secret::{Secret, Secrets},
     settings::{Server, Settings},
-    source::{SourceError, SourceTree},
+    source::SourceError,
 };
 
 /// A host with its secrets and templates: what can be rendered for any release.
@@ -42,10 +42,13 @@ pub(super) struct Options {
 }
 
 impl Templates {
-    pub(super) fn load(tree: &SourceTree) -> Result<Self, SourceError> {
+    /// Reads them through the given reader of the repository's files.
+    pub(super) fn load(
+        file: impl Fn(&Path) -> Result<Option<Vec<u8>>, SourceError>,
+    ) -> Result<Self, SourceError> {
         let read = |name: &str| {
             let path = Path::new("deployment/templates").join(name);
-            let bytes = tree.read(&path)?;
+            let bytes = file(&path)?;
             Ok::<_, SourceError>(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         };
         Ok(Self {
@@ -65,6 +68,12 @@ impl Options {
 }
 
 impl Renderer<'_> {
+    /// Names every secret that odoo.conf needs.
+    pub(super) fn secret_names(&self, number: ReleaseNumber) -> Result<Vec<String>, WorkflowError> {
+        let rendered = self.host.render_options(&self.context(number)?)?;
+        Ok(rendered.secret_names().map(str::to_owned).collect())
+    }
+
     /// Resolves the options of one release, secrets included.
     pub(super) fn options(&self, number: ReleaseNumber) -> Result<Options, WorkflowError> {
         let rendered = self.host.render_options(&self.context(number)?)?;

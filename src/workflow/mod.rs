@@ -2,6 +2,7 @@
 
 pub mod deploy;
 pub mod init;
+pub mod render;
 
 mod desire;
 mod error;

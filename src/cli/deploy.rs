@@ -1,0 +1,261 @@
+//! The main job, and `deploy plan`.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::json;
+
+use super::{
+    ExitCode,
+    arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
+    json, plan_view,
+    surroundings::surroundings,
+    terminal::{Style, Terminal},
+};
+use crate::{
+    host::ModuleName,
+    plan::{Event, Outcome, UpdateChoice},
+    workflow::{
+        Outside, Project, WorkflowError,
+        deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Report, Revision, prepare},
+    },
+};
+
+/// Shows a plan and leaves.
+#[tokio::main]
+pub(super) async fn plan(
+    directory: &Path,
+    arguments: &PlanArguments,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    let project = Project::open(directory, surroundings())?;
+    let prepared = make(&project, &request(&arguments.target)?, terminal).await?;
+    let changes = !prepared.plan.is_empty();
+    prepared.leave().await;
+    Ok(if changes && arguments.exit_code { ExitCode::Changes } else { ExitCode::Success })
+}
+
+/// Deploys.
+#[tokio::main]
+pub(super) async fn run(
+    directory: &Path,
+    arguments: &DeployArguments,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    let project = Project::open(directory, surroundings())?;
+    let mut request = request(&arguments.target)?;
+    request.message.clone_from(&arguments.message);
+    request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
+    let prepared = make(&project, &request, terminal).await?;
+    if prepared.plan.is_empty() || arguments.dry_run {
+        if arguments.dry_run && !prepared.plan.is_empty() {
+            terminal.note("dry run: nothing was changed");
+        }
+        prepared.leave().await;
+        return Ok(ExitCode::Success);
+    }
+    if !confirmed(&prepared, arguments, terminal) {
+        prepared.leave().await;
+        return Err(WorkflowError::Declined);
+    }
+    let release = prepared.plan.transaction.number;
+    let previous = prepared.plan.transaction.previous;
+    let report = prepared.carry_out(&mut |notice| tell(&notice, terminal)).await?;
+    terminal.idle();
+    Ok(conclude(&report, release, previous, terminal))
+}
+
+async fn make(
+    project: &Project,
+    request: &DeployRequest,
+    terminal: &mut Terminal,
+) -> Result<Prepared, WorkflowError> {
+    let prepared = prepare(project, request, &mut |notice| tell(&notice, terminal)).await;
+    terminal.idle();
+    let prepared = prepared?;
+    terminal.know_secrets(prepared.redactor.clone());
+    for note in prepared.notes.iter().chain(&prepared.plan.warnings) {
+        terminal.warning(note);
+    }
+    plan_view::show(&prepared, terminal);
+    terminal.json(&json::plan(&prepared));
+    Ok(prepared)
+}
+
+fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
+    let now = jiff::Timestamp::now();
+    let mut random = [0; 40];
+    getrandom::fill(&mut random).map_err(|error| WorkflowError::Usage {
+        message: format!("this machine gives no random numbers: {error}"),
+        hint: None,
+    })?;
+    let mut mask_key = [0; 32];
+    mask_key.copy_from_slice(&random[8..]);
+    let suffix: String = random[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(DeployRequest {
+        host: target.host.clone(),
+        revision: match (&target.branch, &target.commit) {
+            (Some(branch), _) => Revision::Branch(branch.clone()),
+            (None, Some(commit)) => Revision::Commit(commit.clone()),
+            (None, None) => Revision::EnvironmentBranch,
+        },
+        config_from: match target.config_from {
+            ConfigSource::Commit => ConfigFrom::Commit,
+            ConfigSource::WorkingTree => ConfigFrom::WorkingTree,
+        },
+        update: update(&target.update_modules)?,
+        install: target.install.clone(),
+        message: None,
+        wait_lock: Duration::ZERO,
+        id: format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ")),
+        now: now.as_second(),
+        mask_key,
+    })
+}
+
+fn update(text: &str) -> Result<UpdateChoice, WorkflowError> {
+    Ok(match text {
+        "changed" => UpdateChoice::Changed,
+        "all" => UpdateChoice::All,
+        "none" => UpdateChoice::None,
+        names => {
+            let names: Result<Vec<_>, _> =
+                names.split(',').map(|name| ModuleName::parse(name.trim())).collect();
+            UpdateChoice::Only(names.map_err(|error| WorkflowError::Usage {
+                message: format!("`--update-modules`: {error}"),
+                hint: Some("write `changed`, `all`, `none` or names joined by commas".to_owned()),
+            })?)
+        }
+    })
+}
+
+/// Asks where the environment says so and a person is there. Without a person,
+/// what was typed is the consent: pipelines have their own approvals.
+fn confirmed(prepared: &Prepared, arguments: &DeployArguments, terminal: &mut Terminal) -> bool {
+    if arguments.yes || !prepared.environment.confirm || !terminal.is_interactive() {
+        return true;
+    }
+    let desired = &prepared.desired;
+    let question = format!("Deploy this to {} ({})?", desired.host, desired.environment);
+    terminal.confirm(&question)
+}
+
+fn tell(notice: &Notice, terminal: &mut Terminal) {
+    match notice {
+        Notice::Fetching => terminal.busy("fetching the branch"),
+        Notice::Observing => terminal.busy("looking at the server"),
+        Notice::WaitingForLock(holder) => {
+            let who = holder.as_ref().map(json::held_by).unwrap_or_default();
+            terminal.note(&format!("waiting for the deploy of {who}"));
+        }
+        Notice::Sending { objects, bytes } => {
+            terminal.busy(&format!("sending {objects} objects, {} kB", bytes.div_ceil(1024)));
+        }
+        Notice::Event(event) => {
+            let mut object = serde_json::to_value(event).expect("an event is JSON");
+            object["schema"] = json!(json::SCHEMA);
+            terminal.json(&object);
+            tell_event(event, terminal);
+        }
+    }
+}
+
+fn tell_event(event: &Event, terminal: &mut Terminal) {
+    match event {
+        Event::Started { steps, .. } => terminal.begin_steps(*steps),
+        Event::StepStarted { index, title } => terminal.begin_step(*index, title),
+        Event::Progress { text } => terminal.step_progress(text),
+        Event::StepDone { milliseconds, .. } => terminal.end_step(*milliseconds),
+        Event::Warning { text } => terminal.warning(text),
+        Event::StepFailed { .. } => terminal.fail_step(),
+        Event::Reverting => terminal.note("taking everything back"),
+        Event::Committed => terminal.note("verified: from here on nothing is taken back"),
+        Event::Finished { .. } => {}
+    }
+}
+
+/// Says how the deploy ended and where the host stands now.
+fn conclude(
+    report: &Report,
+    release: Option<crate::layout::ReleaseNumber>,
+    previous: Option<crate::layout::ReleaseNumber>,
+    terminal: &mut Terminal,
+) -> ExitCode {
+    terminal.json(&json!({
+        "schema": json::SCHEMA,
+        "event": "result",
+        "result": report.outcome,
+        "release": release,
+        "interruption_ms": report.interruption,
+        "outside": report.outside.as_ref().map(|outside| json!({
+            "url": outside.url,
+            "problem": outside.problem,
+        })),
+    }));
+    let stands = previous.map_or_else(
+        || "the host has no release yet, as before".to_owned(),
+        |number| format!("the host is back on release {number} with its database"),
+    );
+    match &report.outcome {
+        Outcome::Deployed => deployed(report, release, terminal),
+        Outcome::Locked { holder } => terminal.failure(&WorkflowError::Locked(holder.clone())),
+        Outcome::Refused { failure } => {
+            terminal.step_failure(failure);
+            terminal.note("nothing was touched");
+            ExitCode::Refused
+        }
+        Outcome::Reverted { failure, kept } => {
+            terminal.step_failure(failure);
+            let kept = if kept.is_empty() {
+                String::new()
+            } else {
+                format!("; kept for a closer look: {}", kept.join(", "))
+            };
+            terminal.hint(Some(&format!("{stands}{kept}")));
+            ExitCode::Reverted
+        }
+        Outcome::Broken { failure, revert, kept } => {
+            terminal.step_failure(failure);
+            terminal.step_failure(revert);
+            terminal.hint(Some(&format!(
+                "the host needs a person; everything needed for a repair is kept: {}",
+                kept.join(", ")
+            )));
+            ExitCode::Broken
+        }
+    }
+}
+
+fn deployed(
+    report: &Report,
+    release: Option<crate::layout::ReleaseNumber>,
+    terminal: &mut Terminal,
+) -> ExitCode {
+    let what = release.map_or_else(|| "the vhost".to_owned(), |number| format!("release {number}"));
+    let waited = match report.interruption {
+        Some(milliseconds) => format!(", users waited {}", seconds(milliseconds)),
+        None => ", users noticed nothing".to_owned(),
+    };
+    let line = format!("{what} is live and verified{waited}");
+    let line = terminal.paint(Style::Green, &line);
+    terminal.result(&line);
+    match &report.outside {
+        None => ExitCode::Success,
+        Some(Outside { problem: None, url, note }) => {
+            terminal.result(&format!("it answers at {url}"));
+            if let Some(note) = note {
+                terminal.warning(note);
+            }
+            ExitCode::Success
+        }
+        Some(Outside { problem: Some(problem), url, .. }) => {
+            terminal.warning(&format!("not verified from outside: {url}: {problem}"));
+            terminal.hint(Some("the server itself answers: look at DNS, firewall and proxies"));
+            ExitCode::NotVerified
+        }
+    }
+}
+
+/// Writes a time for people.
+pub(super) fn seconds(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+}

@@ -1,0 +1,62 @@
+//! What `--json` prints, and words that text and JSON share. Pure.
+
+use serde_json::{Value, json};
+
+use crate::{
+    plan::{DatabaseUpgrade, Holder},
+    workflow::deploy::Prepared,
+};
+
+/// The version of the objects that `--json` prints.
+pub(super) const SCHEMA: u32 = 1;
+
+/// Describes a plan.
+pub(super) fn plan(prepared: &Prepared) -> Value {
+    let plan = &prepared.plan;
+    let desired = &prepared.desired;
+    json!({
+        "schema": SCHEMA,
+        "event": "plan",
+        "host": desired.host,
+        "environment": desired.environment,
+        "branch": desired.branch,
+        "commit": desired.commit,
+        "live": desired.live,
+        "release": plan.transaction.number,
+        "previous": plan.transaction.previous,
+        "switch": plan.switch.to_string(),
+        "reasons": plan.reasons,
+        "interruption": plan.interruption,
+        "commits": prepared.log,
+        "databases": plan.upgrades.iter().map(database).collect::<Vec<_>>(),
+        "diffs": plan.diffs,
+        "warnings": plan.warnings,
+    })
+}
+
+fn database(upgrade: &DatabaseUpgrade) -> Value {
+    json!({
+        "database": upgrade.database,
+        "create": upgrade.create,
+        "install": upgrade.install,
+        "upgrade": upgrade.update,
+        "reached": upgrade.reached,
+        "process": upgrade.process,
+        "left_out": upgrade.left_out,
+    })
+}
+
+/// Says who holds the lock.
+pub(super) fn held_by(holder: &Holder) -> String {
+    let mut text = format!("{} on {}", holder.who, holder.from);
+    if let Ok(since) = jiff::Timestamp::from_second(holder.since) {
+        text.push_str(&format!(", since {since}"));
+    }
+    if let Some(url) = &holder.url {
+        text.push_str(&format!(", {url}"));
+    }
+    if let Some(message) = &holder.message {
+        text.push_str(&format!(", “{message}”"));
+    }
+    text
+}

@@ -1,0 +1,139 @@
+//! A plan as people read it.
+
+use super::terminal::{Style, Terminal};
+use crate::{
+    plan::{DatabaseUpgrade, FileDiff, Switch, live_record},
+    source::Relation,
+    workflow::deploy::Prepared,
+};
+
+/// How many reasons of a module are shown.
+const SHOWN_REASONS: usize = 4;
+
+/// Prints the plan.
+pub(super) fn show(prepared: &Prepared, terminal: &Terminal) {
+    headline(prepared, terminal);
+    commits(prepared, terminal);
+    for upgrade in &prepared.plan.upgrades {
+        modules(upgrade, terminal);
+    }
+    for diff in &prepared.plan.diffs {
+        file(diff, terminal);
+    }
+    closing(prepared, terminal);
+}
+
+fn headline(prepared: &Prepared, terminal: &Terminal) {
+    let desired = &prepared.desired;
+    let host = terminal.paint(Style::Bold, desired.host.as_str());
+    terminal.result(&format!("{host}  {} on Odoo {}", desired.environment, desired.service.series));
+    let from = match &desired.branch {
+        Some(branch) => format!("{branch} @ {}", desired.commit.id.short()),
+        None => desired.commit.id.short(),
+    };
+    let to = terminal.paint(Style::Bold, &from);
+    terminal.result(&format!("  wanted   {to}  {}", desired.commit.subject));
+    match live_record(&prepared.observed) {
+        Some(live) => {
+            terminal.result(&format!(
+                "  live     release {} @ {}",
+                live.number,
+                live.commit.short()
+            ));
+        }
+        None => terminal.result("  live     nothing yet"),
+    }
+}
+
+fn commits(prepared: &Prepared, terminal: &Terminal) {
+    let log = &prepared.log;
+    if log.commits.is_empty() || prepared.desired.live.is_none() {
+        return;
+    }
+    let title = match log.relation {
+        Relation::Forward => "commits that go live",
+        Relation::Backward => "commits that are taken back",
+        Relation::Diverged => "commits that go live (the live ones are on another line)",
+        Relation::Unknown => "last commits (the live one is not in the repository)",
+    };
+    terminal.result(&terminal.paint(Style::Cyan, title));
+    for commit in &log.commits {
+        terminal.result(&format!("  {}  {}  {}", commit.id.short(), commit.author, commit.subject));
+    }
+    if log.more > 0 {
+        terminal.result(&format!("  and {} more", log.more));
+    }
+}
+
+fn modules(upgrade: &DatabaseUpgrade, terminal: &Terminal) {
+    let list = |names: &mut dyn Iterator<Item = &crate::host::ModuleName>| {
+        names.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let mut lines = Vec::new();
+    if upgrade.create {
+        lines.push("create the database".to_owned());
+    }
+    if !upgrade.install.is_empty() {
+        lines.push(format!("install  {}", list(&mut upgrade.install.iter())));
+    }
+    for (module, reasons) in &upgrade.update {
+        let more = reasons.len().saturating_sub(SHOWN_REASONS);
+        let mut text = reasons[..reasons.len().min(SHOWN_REASONS)].join("; ");
+        if more > 0 {
+            text.push_str(&format!("; and {more} more"));
+        }
+        lines.push(format!("upgrade  {module}: {text}"));
+    }
+    if !upgrade.reached.is_empty() {
+        lines.push(format!("reaches  {}", list(&mut upgrade.reached.iter())));
+    }
+    if !upgrade.process.is_empty() {
+        let names = list(&mut upgrade.process.iter());
+        lines.push(format!("no upgrade needed  {names}: a new process is enough"));
+    }
+    if lines.is_empty() {
+        return;
+    }
+    terminal.result(&terminal.paint(Style::Cyan, &format!("database {}", upgrade.database)));
+    for line in lines {
+        terminal.result(&format!("  {line}"));
+    }
+}
+
+fn file(diff: &FileDiff, terminal: &Terminal) {
+    let title = format!("{} (+{} −{})", diff.name, diff.added, diff.removed);
+    terminal.result(&terminal.paint(Style::Cyan, &title));
+    for line in diff.hunks.lines() {
+        let line = match line.as_bytes().first() {
+            Some(b'+') => terminal.paint(Style::Green, line),
+            Some(b'-') => terminal.paint(Style::Red, line),
+            Some(b'@') => terminal.paint(Style::Dim, line),
+            _ => line.to_owned(),
+        };
+        terminal.result(&format!("  {line}"));
+    }
+}
+
+fn closing(prepared: &Prepared, terminal: &Terminal) {
+    let plan = &prepared.plan;
+    if plan.is_empty() {
+        let text = if prepared.log.commits.is_empty() {
+            "nothing to do".to_owned()
+        } else {
+            "nothing to do: what changed concerns nothing that runs".to_owned()
+        };
+        terminal.result(&terminal.paint(Style::Green, &text));
+        return;
+    }
+    let way = match plan.switch {
+        Switch::Nothing => "nothing",
+        Switch::Vhost => "replace the vhost and reload nginx",
+        Switch::Reload => "move to the new release and reload Odoo",
+        Switch::Restart => "move to the new release and restart Odoo",
+        Switch::Stop => "stop Odoo, move to the new release, start it",
+    };
+    terminal.result(&terminal.paint(Style::Cyan, "plan"));
+    terminal.result(&format!("  way           {way}"));
+    terminal.result(&format!("  because       {}", plan.reasons.join("; ")));
+    terminal.result(&format!("  interruption  {}", plan.interruption));
+}
