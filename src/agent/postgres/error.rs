@@ -111,9 +111,11 @@ impl ServerMessage {
             let text = stderr.trim().trim_start_matches("psql: error: ").to_owned();
             return Self { state: None, text };
         };
-        let parts = lines[at + 1..].iter().map(|line| line.trim()).filter(|line| {
-            !line.is_empty() && *line != "^" && !is_location(line) && !is_excerpt(line)
-        });
+        let parts = lines[at + 1..]
+            .iter()
+            .map(|line| line.trim())
+            .take_while(|line| !line.contains("server closed the connection"))
+            .filter(|line| !is_location(line) && !is_excerpt(line) && !["", "^"].contains(line));
         let text = std::iter::once(message).chain(parts.take(6)).collect::<Vec<_>>().join("; ");
         Self { state: Some(state.to_owned()), text }
     }

@@ -141,3 +141,56 @@ fn feed(command: &mut Command, input: &[u8]) -> io::Result<Output> {
         child.wait_with_output()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::agent::Server;
+    use crate::wire::DatabaseAccess;
+
+    fn psql(host: &str, port: Option<u16>) -> Command {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("etc")).unwrap();
+        fs::write(root.path().join("etc/passwd"), "odoo:x:106:111::/var/lib/odoo:/bin/sh\n")
+            .unwrap();
+        let server = Server::below(root.path().to_owned(), "/bin".into());
+        let access = DatabaseAccess {
+            system_user: "odoo".to_owned(),
+            host: host.to_owned(),
+            port,
+            user: String::new(),
+            password: Some("geheim".to_owned()),
+        };
+        let postgres = Postgres::new(&server, &access, "odoo-deploy-7").unwrap();
+        postgres.psql(&Call::inside("read", "acme"))
+    }
+
+    fn environment(command: &Command, name: &str) -> Option<String> {
+        let (_, value) = command.get_envs().find(|(key, _)| *key == name)?;
+        value.map(|value| value.to_string_lossy().into_owned())
+    }
+
+    #[test]
+    fn no_name_and_no_secret_is_an_argument() {
+        let command = psql("db.example.net", Some(6432));
+        let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy()).collect();
+        assert!(
+            !arguments.iter().any(|a| ["acme", "geheim", "odoo"].iter().any(|s| a.contains(s)))
+        );
+        assert_eq!(environment(&command, "PGPASSWORD").as_deref(), Some("geheim"));
+        assert_eq!(environment(&command, "PGDATABASE").as_deref(), Some("acme"));
+        assert_eq!(environment(&command, "PGHOST").as_deref(), Some("db.example.net"));
+        assert_eq!(environment(&command, "PGPORT").as_deref(), Some("6432"));
+        assert_eq!(environment(&command, "HOME").as_deref(), Some("/var/lib/odoo"));
+    }
+
+    #[test]
+    fn without_a_host_the_local_socket_of_the_usual_port_is_used() {
+        let command = psql("", None);
+        assert_eq!(environment(&command, "PGHOST"), None);
+        assert_eq!(environment(&command, "PGPORT").as_deref(), Some("5432"));
+        assert_eq!(environment(&command, "PGUSER").as_deref(), Some("odoo"));
+    }
+}

@@ -173,3 +173,30 @@ fn copy_sql(database: &str, name: &CopyName, properties: &Properties) -> String 
     sql.push_str(";\n");
     sql
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::ReleaseNumber;
+
+    fn sql(server_version: u32, size: u64) -> String {
+        let properties: Properties = serde_json::from_value(serde_json::json!({
+            "owner": "odoo", "size": size, "server_version": server_version,
+            "connection_limit": 50, "collation_version": "2.36", "comment": null,
+            "grants": null, "settings": [],
+        }))
+        .unwrap();
+        let database = DatabaseName::parse("acme").unwrap();
+        let name = CopyName::snapshot(&database, ReleaseNumber(2));
+        copy_sql(database.as_str(), &name, &properties)
+    }
+
+    #[test]
+    fn a_large_copy_stays_out_of_the_write_ahead_log() {
+        let common = "CREATE DATABASE \"acme~snap-2\" WITH TEMPLATE \"acme\" OWNER \"odoo\" \
+                      ALLOW_CONNECTIONS false CONNECTION LIMIT 50";
+        assert_eq!(sql(140_000, u64::MAX), format!("{common};\n"));
+        assert_eq!(sql(170_000, 1), format!("{common} COLLATION_VERSION '2.36';\n"));
+        assert!(sql(170_000, COPY_FILES_FROM).ends_with(" STRATEGY file_copy;\n"));
+    }
+}
