@@ -20,6 +20,11 @@ pub enum Undo {
         /// Its directory.
         directory: PathBuf,
     },
+    /// Removes a directory that did not exist before, if it is empty.
+    RemoveDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// Removes the hard-linked copy of a database's files.
     RemoveFiles {
         /// The copy.
@@ -87,6 +92,7 @@ impl Undo {
     pub fn carry_out(&self, run: &mut Run<'_>) -> Result<(), StepError> {
         match self {
             Self::RemoveRelease { directory } => release::remove(run, directory),
+            Self::RemoveDirectory { directory } => release::remove_empty(run, directory),
             Self::RemoveFiles { copy } => database::remove_files(run, copy),
             Self::HideMaintenance => service::hide_maintenance(run),
             Self::LiftHold => service::lift_hold(run),

@@ -23,7 +23,9 @@ pub struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     #[command(flatten)]
-    pub(super) deploy: Option<DeployArguments>,
+    pub(super) target: Option<TargetArguments>,
+    #[command(flatten)]
+    pub(super) deploy: DeployArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,13 +94,11 @@ pub enum ConfigSource {
     WorkingTree,
 }
 
-/// The main job.
+/// How the main job is done.
 #[derive(Debug, Clone, Args)]
 pub struct DeployArguments {
-    #[command(flatten)]
-    pub(super) target: TargetArguments,
     /// Show the plan and do nothing.
-    #[arg(long)]
+    #[arg(long, requires = "host")]
     pub(super) dry_run: bool,
     /// Do not ask for confirmation.
     #[arg(long, short)]
@@ -157,8 +157,8 @@ pub(super) struct LintArguments {
 #[derive(Debug, Clone, Args)]
 pub(super) struct InitArguments {
     /// The directory; it is created where it does not exist.
-    #[arg(default_value = ".")]
-    pub(super) directory: PathBuf,
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(super) into: PathBuf,
     /// Add two small modules with some history, to try the tool with.
     #[arg(long)]
     pub(super) demo: bool,
@@ -228,9 +228,9 @@ mod tests {
     #[test]
     fn a_deploy_needs_no_command() {
         let arguments = parse("deploy --host a.example --branch main").unwrap();
-        let deploy = arguments.deploy.unwrap();
-        assert_eq!(deploy.target.host.as_str(), "a.example");
-        assert_eq!(deploy.target.update_modules, "changed");
+        let target = arguments.target.unwrap();
+        assert_eq!(target.host.as_str(), "a.example");
+        assert_eq!(target.update_modules, "changed");
     }
 
     #[test]

@@ -38,11 +38,12 @@ pub(super) async fn plan(
 #[tokio::main]
 pub(super) async fn run(
     directory: &Path,
+    target: &TargetArguments,
     arguments: &DeployArguments,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut request = request(&arguments.target)?;
+    let mut request = request(target)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
     let prepared = make(&project, &request, terminal).await?;

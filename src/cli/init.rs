@@ -13,7 +13,7 @@ pub(super) fn run(
     arguments: &InitArguments,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
-    let directory = directory.join(&arguments.directory);
+    let directory = directory.join(&arguments.into);
     let options = InitOptions { demo: arguments.demo, at: jiff::Timestamp::now() };
     let report = init(&directory, &options)
         .map_err(|error| WorkflowError::Usage { hint: error.hint(), message: chain(&error) })?;

@@ -100,7 +100,14 @@ fn modules(upgrade: &DatabaseUpgrade, terminal: &Terminal) {
     }
 }
 
+/// A file that is new is named only, but for odoo.conf: `deploy render` shows it.
 fn file(diff: &FileDiff, terminal: &Terminal) {
+    if diff.is_new && diff.name != "odoo.conf" {
+        let title =
+            terminal.paint(Style::Cyan, &format!("{} (new, {} lines)", diff.name, diff.added));
+        terminal.result(&title);
+        return;
+    }
     let title = format!("{} (+{} −{})", diff.name, diff.added, diff.removed);
     terminal.result(&terminal.paint(Style::Cyan, &title));
     for line in diff.hunks.lines() {

@@ -34,7 +34,7 @@ pub fn run() -> process::ExitCode {
 
 fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, WorkflowError> {
     let directory = arguments.directory.unwrap_or_else(|| ".".into());
-    match (arguments.command, arguments.deploy) {
+    match (arguments.command, arguments.target) {
         (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),
         (Some(Command::Render(arguments)), _) => render::run(&directory, &arguments, terminal),
         (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
@@ -42,17 +42,17 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Init(arguments)), _) => init::run(&directory, &arguments, terminal),
         (Some(Command::Completions { shell }), _) => Ok(completions::run(shell)),
         (Some(Command::Agent(arguments)), _) => Ok(agent::run(arguments, terminal)),
-        (None, Some(arguments)) => deploy::run(&directory, &arguments, terminal),
+        (None, Some(target)) => deploy::run(&directory, &target, &arguments.deploy, terminal),
         (None, None) => Ok(terminal.no_command()),
     }
 }
 
 fn json(arguments: &Arguments) -> bool {
-    match (&arguments.command, &arguments.deploy) {
+    match (&arguments.command, &arguments.target) {
         (Some(Command::Plan(plan)), _) => plan.target.json,
         (Some(Command::Hosts(hosts)), _) => hosts.json,
         (Some(Command::Lint(lint)), _) => lint.json,
-        (None, Some(deploy)) => deploy.target.json,
+        (None, Some(target)) => target.json,
         _ => false,
     }
 }

@@ -112,11 +112,6 @@ impl Terminal {
         self.interactive
     }
 
-    /// Tells whether results are objects.
-    pub(super) const fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// Colours a text where the reader's terminal has colours.
     pub(super) fn paint(&self, style: Style, text: &str) -> String {
         if self.colour {

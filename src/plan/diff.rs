@@ -13,6 +13,8 @@ const MAX_HUNK_LINES: usize = 400;
 pub struct FileDiff {
     /// The file, as the reader knows it.
     pub name: String,
+    /// Whether the file is not there yet.
+    pub is_new: bool,
     /// Unified hunks without a file header; empty where nothing changes.
     pub hunks: String,
     /// The number of lines that come.
@@ -34,8 +36,10 @@ impl FileDiff {
 /// The result is the same for the same texts, whatever machine compares them.
 #[must_use]
 pub fn unified(old: Option<&str>, new: Option<&str>, name: &str) -> FileDiff {
+    let is_new = old.is_none();
     let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
-    let mut diff = FileDiff { name: name.to_owned(), hunks: String::new(), added: 0, removed: 0 };
+    let mut diff =
+        FileDiff { name: name.to_owned(), is_new, hunks: String::new(), added: 0, removed: 0 };
     if old == new {
         return diff;
     }

@@ -13,12 +13,23 @@ use crate::{
         Account, observe,
         server::{FileError, Server},
         transaction::Run,
+        undo::Undo,
     },
     layout::{Layout, ReleaseNumber},
     plan::{CheckOut, ReleaseRecord, ReleaseState},
     render,
     source::{Previous, Store},
 };
+
+/// Tells what has to be removed again when the release comes to nothing.
+pub(super) fn way_back(run: &Run<'_>, step: &CheckOut) -> Vec<Undo> {
+    let directory = run.layout.release(step.record.number);
+    let mut undo = vec![Undo::RemoveRelease { directory }];
+    if !run.server.path(&step.record.data_dir).exists() {
+        undo.push(Undo::RemoveDirectory { directory: step.record.data_dir.clone() });
+    }
+    undo
+}
 
 /// Writes a release: code, odoo.conf, vhost, maintenance page, record. It is
 /// on disk as a whole when this returns, and nothing names it yet.
@@ -41,12 +52,25 @@ pub(super) fn check_out(run: &mut Run<'_>, step: &CheckOut) -> Result<(), StepEr
     Ok(())
 }
 
+/// Makes the data directory of a host that is new: its unit lets Odoo write
+/// there, and systemd wants it to exist.
+fn make_data_directory(run: &Run<'_>, path: &Path, account: &Account) -> Result<(), FileError> {
+    if run.server.path(path).exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(run.server.path(path)).map_err(FileError::at("create", path))?;
+    set_mode(run.server, path, 0o750)?;
+    chown(run.server.path(path), Some(account.uid), Some(account.gid))
+        .map_err(FileError::at("chown", path))
+}
+
 fn write_files(run: &Run<'_>, step: &CheckOut, release: &Path) -> Result<(), StepError> {
     let user = &run.transaction.service.user;
     let account = Account::find(run.server, user)?.ok_or_else(|| {
         StepError::found(format!("the system user `{user}` does not exist on the server"))
     })?;
     let group = account.gid;
+    make_data_directory(run, &step.record.data_dir, &account)?;
     let server = run.server;
     let odoo_conf = with_kept_options(run, step)?;
     write(server, &release.join("odoo.conf"), &odoo_conf, 0o640)?;
@@ -94,6 +118,19 @@ pub(in crate::agent) fn remove(run: &mut Run<'_>, directory: &Path) -> Result<()
     match fs::remove_dir_all(run.server.path(directory)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(FileError::at("remove", directory)(error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes a directory, unless something is in it.
+pub(in crate::agent) fn remove_empty(run: &mut Run<'_>, path: &Path) -> Result<(), StepError> {
+    use std::io::ErrorKind;
+    match fs::remove_dir(run.server.path(path)) {
+        Err(error)
+            if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) =>
+        {
+            Err(FileError::at("remove", path)(error).into())
         }
         _ => Ok(()),
     }
