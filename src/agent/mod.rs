@@ -24,8 +24,8 @@ pub use inspect::{
 pub use log_source::{LogError, LogPosition, LogSource};
 pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{
-    CHECK_SESSION, ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, RunEnd,
-    Translations, UPGRADE_SESSION,
+    CHECK_SESSION, ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, OdooRunReport,
+    RunEnd, Translations, UPGRADE_SESSION,
 };
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};

@@ -136,7 +136,14 @@ impl Checker<'_> {
             self.check_running(first)?;
             let why = match self.client().get(url, &self.headers()) {
                 Ok(answer) if answer.status == 200 => return Ok(()),
-                Ok(answer) => format!("status {}", answer.status),
+                Ok(answer) => {
+                    // A registry that did not load will not load by itself.
+                    let log = self.request.log.since(self.server)?;
+                    if let Some(line) = scan::failure(&log, self.request.audience) {
+                        return Err(HealthProblem::Logged { line });
+                    }
+                    format!("status {}", answer.status)
+                }
                 Err(error) => error.source.to_string(),
             };
             if self.begun.elapsed() >= self.request.timeout {

@@ -62,7 +62,8 @@ pub(super) fn matter(log: &str) -> Vec<String> {
             let rest: Vec<_> = record.rest[tail..].to_vec();
             std::iter::once(record.message).chain(rest)
         })
-        .filter(|line| !line.trim().is_empty())
+        // Python underlines the place it means; the line above says it already.
+        .filter(|line| !line.trim_matches([' ', '~', '^']).is_empty())
         .collect();
     let lines = if grave.is_empty() { log.lines().collect() } else { grave };
     lines[lines.len().saturating_sub(SHOWN)..].iter().map(|line| (*line).to_owned()).collect()
