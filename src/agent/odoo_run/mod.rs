@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileError, ProgramError, Server};
+use super::{FileError, ProgramError, Server, Systemd};
 use crate::{
     host::{DatabaseName, ModuleName, UserName},
     odoo::{Series, UpgradeLog},
@@ -198,6 +198,13 @@ impl OdooProgram {
         let output = child.wait_with_output().map_err(watch)?;
         follower.read(&mut on_line).map_err(at("read"))?;
         let end = read_end(&String::from_utf8_lossy(&output.stderr), output.status.code());
+        if matches!(end, RunEnd::Unknown(_)) {
+            // Whoever waited for it is gone; it may still work on the database.
+            let systemd = Systemd::new(server);
+            if systemd.state(&run.unit)?.main_pid.is_some() {
+                systemd.stop(&run.unit)?;
+            }
+        }
         Ok(OdooRunReport { end, log: UpgradeLog::read(&said) })
     }
 

@@ -54,7 +54,8 @@ impl fmt::Display for RunEnd {
 pub(super) fn read_end(said: &str, status: Option<i32>) -> RunEnd {
     let after = |text: &str| said.lines().find_map(|line| line.trim().strip_prefix(text));
     let unknown = || {
-        let last = said.trim().lines().last().unwrap_or("systemd-run said nothing");
+        let last = said.lines().rfind(|line| !line.starts_with("Running as unit"));
+        let last = last.unwrap_or("systemd-run said nothing");
         RunEnd::Unknown(last.to_owned())
     };
     let Some(result) = after("Finished with result: ") else { return unknown() };
