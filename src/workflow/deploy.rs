@@ -371,7 +371,6 @@ fn policy(target: &Target) -> Policy {
     Policy {
         install: deploy.install.clone(),
         keep: deploy.keep.clone(),
-        snapshot: deploy.snapshot,
         upgrade_timeout: deploy.upgrade_timeout,
         health_timeout: deploy.health_timeout,
         keep_releases: deploy.keep_releases,
