@@ -60,7 +60,7 @@ pub struct Run<'a> {
 /// # Errors
 /// Fails only where not even the lock, the journal or the event log can be
 /// used; then nothing was touched.
-pub fn execute(
+pub(super) fn execute(
     server: &Server,
     transaction: &Transaction,
     mut events: EventLog,

@@ -7,7 +7,6 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 use super::{DatabaseName, EnvironmentName, HostName, ModuleName, ServerName, UserName};
 use crate::{odoo::Series, secret::MASK};

@@ -8,7 +8,7 @@ use super::{
     resolve::{Settings, list},
 };
 
-const DEPLOY_KEYS: [&str; 16] = [
+const DEPLOY_KEYS: [&str; 15] = [
     "extends",
     "unset",
     "keep",

@@ -73,6 +73,7 @@ mod tests {
             })
             .collect();
         DatabaseFacts {
+            snapshot_obstacles: Vec::new(),
             oid: 1,
             owner: "odoo".to_owned(),
             size: 1,

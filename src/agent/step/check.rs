@@ -42,10 +42,10 @@ pub(super) fn code(
     };
     let in_addon = |path: &&PathBuf| addons.iter().any(|addon| path.starts_with(addon));
     let files = match files {
-        Some(files) => files.iter().filter(in_addon).map(|path| text(path)).collect(),
+        Some(files) => files.iter().filter(in_addon).map(text).collect(),
         None => all_files(&run.server.path(&root), addons),
     };
-    let addons = addons.iter().map(|path| text(path)).collect();
+    let addons = addons.iter().map(text).collect();
     let request = CheckRequest { root, series: program.series, files, addons };
     let problems = inspector.check(&request, Bytecode::Write)?;
     let Some(first) = problems.first() else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! Whether the host is well, and whether a reload took place.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use super::StepError;
 use crate::{
