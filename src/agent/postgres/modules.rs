@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::host::{DatabaseName, ModuleName};
 use crate::odoo::{Series, stored_version};
-use crate::wire::DatabaseFacts;
+use crate::plan::DatabaseFacts;
 
 use super::{Postgres, PostgresError};
 
