@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    ballast,
     events::EventLog,
     history,
     journal::{self, Entry, Journal},
@@ -58,8 +59,7 @@ pub struct Run<'a> {
 /// it ended.
 ///
 /// # Errors
-/// Fails only where not even the lock, the journal or the event log can be
-/// used; then nothing was touched.
+/// Fails only where not even the lock can be used; then nothing was touched.
 pub(super) fn execute(
     server: &Server,
     transaction: &Transaction,
@@ -75,9 +75,16 @@ pub(super) fn execute(
         }
         Err(LockError::File(error)) => return Err(error),
     };
-    let access = observe::complete_access(server, &layout, &transaction.access, &transaction.keep)?;
     let directory = layout.journal().join(&transaction.id);
-    let journal = Journal::begin(server, &directory, &transaction.id, transaction.host.as_str())?;
+    let (access, journal) = match begin(server, &layout, transaction, &directory) {
+        Ok(begun) => begun,
+        Err(error) => {
+            ballast::give_up(server, &layout);
+            let outcome = Outcome::Refused { failure: failure("begin", &error.into()) };
+            events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
+            return Ok(outcome);
+        }
+    };
     let mut run = Run {
         server,
         layout,
@@ -103,6 +110,19 @@ pub(super) fn execute(
     run.close(&outcome);
     drop(lock);
     Ok(outcome)
+}
+
+/// Opens what a transaction cannot do without.
+fn begin(
+    server: &Server,
+    layout: &Layout,
+    transaction: &Transaction,
+    directory: &Path,
+) -> Result<(DatabaseAccess, Journal), FileError> {
+    let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
+    ballast::take_on(server, layout)?;
+    let journal = Journal::begin(server, directory, &transaction.id, transaction.host.as_str())?;
+    Ok((access, journal))
 }
 
 impl Run<'_> {
@@ -263,7 +283,7 @@ impl Run<'_> {
     /// Takes steps back, last first. The first that cannot be taken back stops
     /// the way back: what follows would build on sand.
     fn take_back(&mut self, done: Vec<Undo>) -> Result<(), Failure> {
-        self.journal.free_reserve();
+        ballast::give_up(self.server, &self.layout);
         // A journal that cannot be written (a full disk) must not keep the host down.
         let _ = self.journal.write(&Entry::Revert);
         for undo in done.iter().rev() {
@@ -318,7 +338,7 @@ impl Run<'_> {
 
     /// Writes the last entry, the line in the history and the last event.
     fn close(&mut self, outcome: &Outcome) {
-        self.journal.free_reserve();
+        ballast::give_up(self.server, &self.layout);
         let broken = matches!(outcome, Outcome::Broken { .. });
         if !broken {
             // A broken host stays unfinished: the next agent that starts sees it.
