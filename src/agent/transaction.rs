@@ -378,3 +378,6 @@ fn failure(step: &str, error: &StepError) -> Failure {
     }
     Failure { step: step.to_owned(), message, hint: error.hint(), details: error.details() }
 }
+
+#[cfg(test)]
+mod tests;

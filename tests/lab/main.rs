@@ -7,3 +7,7 @@ mod load;
 mod world;
 
 mod flow;
+mod health;
+mod revert;
+mod secrets;
+mod snapshot;
