@@ -7,6 +7,7 @@ mod load;
 mod world;
 
 mod flow;
+mod half_way;
 mod health;
 mod revert;
 mod secrets;

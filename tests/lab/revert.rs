@@ -7,7 +7,7 @@ use crate::{
 
 const REPARACIONES: &str = "custom-addons/taller_reparaciones";
 const MANIFEST: &str = "custom-addons/taller_reparaciones/__manifest__.py";
-const VIEWS: &str = "custom-addons/taller_reparaciones/views/repair_order_views.xml";
+pub(crate) const VIEWS: &str = "custom-addons/taller_reparaciones/views/repair_order_views.xml";
 const ACCESS: &str = "custom-addons/taller_reparaciones/security/ir.model.access.csv";
 const MODEL: &str = "custom-addons/taller_reparaciones/models/repair_order.py";
 
@@ -25,6 +25,10 @@ impl Before {
         assert_eq!(page.status, 200);
         let content = world.database_content(DATABASE);
         Self { state: world.state(), content, page }
+    }
+
+    pub(crate) const fn state(&self) -> &HostState {
+        &self.state
     }
 
     /// Returns the page of the host's code.
@@ -158,5 +162,5 @@ fn python_that_does_not_import_is_stopped_before_the_switch() {
     untouched(world.deploy(&["--update-modules=none"])).expect_said("no_such_library");
     world.edit(MODEL, "import no_such_library\n", "def broken(:\n");
     world.commit("Write what is no Python");
-    untouched(world.deploy(&[])).expect_said("models/repair_order.py:1");
+    untouched(world.deploy(&[])).expect_said("models/repair_order.py:3: SyntaxError");
 }

@@ -15,7 +15,7 @@ import xmlrpc.client
 url = "http://127.0.0.1:8269/xmlrpc/2/"
 uid = xmlrpc.client.ServerProxy(url + "common").authenticate("demo", "admin", "admin", {})
 odoo = xmlrpc.client.ServerProxy(url + "object")
-with open("/tmp/confirmed", "w") as confirmed:
+with open("/root/confirmed", "w") as confirmed:
     for number in range(100000):
         name = f"customer {number}"
         odoo.execute_kw("demo", uid, "admin", "res.partner", "create", [{"name": name}])
@@ -89,17 +89,17 @@ fn a_database_comes_back_with_its_privileges_settings_files_and_last_rows() {
     );
     world.commit("Remove what users need");
     let before = Before::look(&world);
-    let user = "systemd-run --quiet --collect --unit=user python3 /tmp/user.py";
-    server.script(&format!("cat >/tmp/user.py <<'END'\n{USER}\nEND\n{user}")).ok();
+    let user = "systemd-run --quiet --collect --unit=user python3 /root/user.py";
+    server.script(&format!("cat >/root/user.py <<'END'\n{USER}\nEND\n{user}")).ok();
     server.wait_until("the user writes", |server| {
-        server.path("/tmp/confirmed").metadata().is_ok_and(|file| file.len() > 0)
+        server.path("/root/confirmed").metadata().is_ok_and(|file| file.len() > 0)
     });
     world.deploy(&[]).expect_code(7).expect_said("ValueError: too late");
     thread::sleep(Duration::from_millis(200));
 
     assert_eq!(server.psql(DATABASE, PROPERTIES), properties);
     assert_eq!(server.get(&order).body, "the signed order");
-    let confirmed = server.shell(&["cat", "/tmp/confirmed"]).ok();
+    let confirmed = server.shell(&["cat", "/root/confirmed"]).ok();
     let customers = "SELECT name FROM res_partner WHERE name LIKE 'customer %' ORDER BY id";
     let there = server.psql(DATABASE, customers);
     assert!(confirmed.lines().count() > 3, "{confirmed}");

@@ -15,7 +15,7 @@ use crate::{
     host::{DatabaseName, HostFile},
     layout::{Layout, ReleaseNumber},
     plan::{
-        ClusterFacts, DatabaseAccess, DatabaseFacts, HostFacts, Observed, ReleaseFacts,
+        ClusterFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed, ReleaseFacts,
         RunningFrom, ServerFacts,
     },
     render,
@@ -32,9 +32,11 @@ pub(super) fn observe(server: &Server, request: &ObserveRequest) -> Result<Obser
     thread::scope(|scope| {
         let databases = scope.spawn(|| databases(server, request, &layout));
         let machine = scope.spawn(|| server_facts(server, request));
-        let host = host_facts(server, request, &layout)?;
+        let mut host = host_facts(server, request, &layout)?;
         let neighbours = neighbours::others(server, &request.host)?;
-        let (cluster, databases) = databases.join().expect("observing databases does not panic");
+        let (cluster, databases, newest_copy) =
+            databases.join().expect("observing databases does not panic");
+        host.last_number = host.last_number.max(newest_copy).max(newest_files(server, request));
         let server = machine.join().expect("observing the machine does not panic");
         Ok(Observed { server: server?, host, cluster, databases, neighbours })
     })
@@ -169,14 +171,32 @@ pub(super) fn kept_option(
     Ok(options.get(key).map(|setting| setting.value.clone()))
 }
 
-fn databases(
-    server: &Server,
-    request: &ObserveRequest,
-    layout: &Layout,
-) -> (ClusterFacts, BTreeMap<DatabaseName, DatabaseFacts>) {
+/// Returns the highest number that a kept copy of files has; 0 where there is none.
+fn newest_files(server: &Server, request: &ObserveRequest) -> u32 {
+    let directory = server.path(&request.service.data_dir.join("filestore"));
+    let names = fs::read_dir(directory).into_iter().flatten().flatten();
+    let copies = names.filter_map(|entry| CopyName::parse(entry.file_name().to_str()?).ok());
+    newest(copies, &request.databases)
+}
+
+/// Copies outlive a host that was set up anew: a name that is taken would fail
+/// a snapshot, or worse, a way back.
+fn newest(copies: impl Iterator<Item = CopyName>, databases: &[DatabaseName]) -> u32 {
+    copies
+        .filter(|copy| databases.iter().any(|database| copy.is_of(database)))
+        .map(|copy| copy.release().0)
+        .max()
+        .unwrap_or(0)
+}
+
+/// The cluster, the host's databases in it, and the highest number that a kept
+/// copy of one has.
+type SeenDatabases = (ClusterFacts, BTreeMap<DatabaseName, DatabaseFacts>, u32);
+
+fn databases(server: &Server, request: &ObserveRequest, layout: &Layout) -> SeenDatabases {
     let unreachable = |why: String| {
         let facts = ClusterFacts { version: Err(why), may_create: false, names: Vec::new() };
-        (facts, BTreeMap::new())
+        (facts, BTreeMap::new(), 0)
     };
     let access = match complete_access(server, layout, &request.access, &request.keep) {
         Ok(access) => access,
@@ -189,10 +209,7 @@ fn databases(
     cluster(&postgres, request).unwrap_or_else(|error| unreachable(super::with_causes(&error)))
 }
 
-fn cluster(
-    postgres: &Postgres,
-    request: &ObserveRequest,
-) -> Result<(ClusterFacts, BTreeMap<DatabaseName, DatabaseFacts>), PostgresError> {
+fn cluster(postgres: &Postgres, request: &ObserveRequest) -> Result<SeenDatabases, PostgresError> {
     let version = postgres.version()?;
     let mut databases = BTreeMap::new();
     for name in &request.databases {
@@ -200,15 +217,17 @@ fn cluster(
         facts.snapshot_obstacles = postgres.snapshot_obstacles(name)?;
         databases.insert(name.clone(), facts);
     }
+    let names = postgres.databases()?;
+    let copies = names.iter().filter_map(|database| CopyName::parse(&database.name).ok());
+    let newest_copy = newest(copies, &request.databases);
     let cluster = ClusterFacts {
         version: Ok(format!("{}.{}", version / 10_000, version % 10_000)),
         may_create: postgres.can_create_database()?,
-        names: postgres
-            .databases()?
+        names: names
             .into_iter()
             .filter(|database| !database.name.contains('~') && database.name != "postgres")
             .map(|database| database.name)
             .collect(),
     };
-    Ok((cluster, databases))
+    Ok((cluster, databases, newest_copy))
 }
