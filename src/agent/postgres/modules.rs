@@ -85,6 +85,7 @@ mod tests {
             signatures: None,
             foreign_sessions: Vec::new(),
             filestore: None,
+            snapshot_obstacles: Vec::new(),
         }
     }
 
