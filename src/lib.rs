@@ -16,6 +16,8 @@ pub mod wire;
 
 pub mod transport;
 
+pub mod notify;
+
 pub mod agent;
 pub mod workflow;
 

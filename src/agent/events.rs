@@ -11,7 +11,7 @@ use crate::{plan::Event, secret::Redactor};
 
 /// An event log that is being written.
 #[derive(Debug)]
-pub struct EventLog {
+pub(super) struct EventLog {
     file: File,
     redactor: Redactor,
 }
@@ -22,7 +22,11 @@ impl EventLog {
     ///
     /// # Errors
     /// Fails when the file cannot be created.
-    pub fn open(server: &Server, directory: &Path, redactor: Redactor) -> Result<Self, FileError> {
+    pub(super) fn open(
+        server: &Server,
+        directory: &Path,
+        redactor: Redactor,
+    ) -> Result<Self, FileError> {
         let path = directory.join("events.jsonl");
         let file = OpenOptions::new()
             .create(true)
@@ -34,7 +38,7 @@ impl EventLog {
 
     /// Tells one event. A log that cannot be written never stops a transaction:
     /// the journal decides, the log informs.
-    pub fn tell(&mut self, event: &Event) {
+    pub(super) fn tell(&mut self, event: &Event) {
         let text = serde_json::to_string(event).expect("an event is JSON");
         let mut line = self.redactor.redact(&text);
         line.push('\n');
@@ -43,7 +47,7 @@ impl EventLog {
 
     /// Masks registered secrets in a text.
     #[must_use]
-    pub fn redact(&self, text: &str) -> String {
+    pub(super) fn redact(&self, text: &str) -> String {
         self.redactor.redact(text)
     }
 }

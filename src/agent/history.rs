@@ -33,7 +33,7 @@ pub struct HistoryLine {
 
 /// Returns the word for an outcome.
 #[must_use]
-pub fn word(outcome: &Outcome) -> &'static str {
+pub(super) fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Deployed => "deployed",
         Outcome::Locked { .. } => "locked",
@@ -45,7 +45,7 @@ pub fn word(outcome: &Outcome) -> &'static str {
 
 /// Describes a transaction that ended.
 #[must_use]
-pub fn line(
+pub(super) fn line(
     transaction: &Transaction,
     outcome: &Outcome,
     interruption: Option<u64>,
@@ -74,7 +74,7 @@ pub fn line(
 ///
 /// # Errors
 /// Fails when the history cannot be read.
-pub fn highest_release(server: &Server, layout: &Layout) -> Result<u32, FileError> {
+pub(super) fn highest_release(server: &Server, layout: &Layout) -> Result<u32, FileError> {
     let text = server.read(&layout.history())?.unwrap_or_default();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<HistoryLine>(line).ok());
     Ok(lines.filter_map(|line| line.release).max().unwrap_or(0))
@@ -84,7 +84,11 @@ pub fn highest_release(server: &Server, layout: &Layout) -> Result<u32, FileErro
 ///
 /// # Errors
 /// Fails when it could not be written.
-pub fn append(server: &Server, layout: &Layout, line: &HistoryLine) -> Result<(), FileError> {
+pub(super) fn append(
+    server: &Server,
+    layout: &Layout,
+    line: &HistoryLine,
+) -> Result<(), FileError> {
     let path = layout.history();
     let mut text = serde_json::to_string(line).expect("a history line is JSON");
     text.push('\n');

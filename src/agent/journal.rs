@@ -60,7 +60,7 @@ pub enum Entry {
 
 /// A journal that is being written.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Journal {
     file: File,
     path: PathBuf,
 }
@@ -70,7 +70,7 @@ impl Journal {
     ///
     /// # Errors
     /// Fails when it cannot be written, or space cannot be set aside for it.
-    pub fn begin(
+    pub(super) fn begin(
         server: &Server,
         directory: &Path,
         transaction: &str,
@@ -95,7 +95,7 @@ impl Journal {
     ///
     /// # Errors
     /// Fails when it could not be written.
-    pub fn write(&mut self, entry: &Entry) -> Result<(), FileError> {
+    pub(super) fn write(&mut self, entry: &Entry) -> Result<(), FileError> {
         let mut line = serde_json::to_string(entry).expect("an entry is JSON");
         line.push('\n');
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
@@ -108,7 +108,7 @@ impl Journal {
 ///
 /// # Errors
 /// Fails when the file cannot be read.
-pub fn read(server: &Server, directory: &Path) -> Result<Vec<Entry>, FileError> {
+pub(super) fn read(server: &Server, directory: &Path) -> Result<Vec<Entry>, FileError> {
     let text = server.read(&directory.join("journal"))?.unwrap_or_default();
     Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
 }
@@ -117,7 +117,7 @@ pub fn read(server: &Server, directory: &Path) -> Result<Vec<Entry>, FileError> 
 ///
 /// # Errors
 /// Fails when the journals cannot be read.
-pub fn unfinished(server: &Server, journals: &Path) -> Result<Option<String>, FileError> {
+pub(super) fn unfinished(server: &Server, journals: &Path) -> Result<Option<String>, FileError> {
     let directory = match fs::read_dir(server.path(journals)) {
         Ok(directory) => directory,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -138,7 +138,7 @@ pub fn unfinished(server: &Server, journals: &Path) -> Result<Option<String>, Fi
 ///
 /// # Errors
 /// Fails when the directory cannot be opened or synced.
-pub fn sync_directory(server: &Server, directory: &Path) -> Result<(), FileError> {
+pub(super) fn sync_directory(server: &Server, directory: &Path) -> Result<(), FileError> {
     File::open(server.path(directory))
         .and_then(|directory| directory.sync_all())
         .map_err(FileError::at("sync", directory))

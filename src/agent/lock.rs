@@ -12,13 +12,13 @@ use crate::{layout::Layout, plan::Holder};
 /// The held lock. It is free again when this value, or the process, is gone:
 /// the descriptor is not passed on to children.
 #[derive(Debug)]
-pub struct HostLock {
+pub(super) struct HostLock {
     _file: File,
 }
 
 /// Why the lock could not be taken.
 #[derive(Debug, thiserror::Error)]
-pub enum LockError {
+pub(super) enum LockError {
     /// Another transaction holds it.
     #[error("another deploy holds the lock")]
     Held(Option<Holder>),
@@ -32,7 +32,11 @@ impl HostLock {
     ///
     /// # Errors
     /// Returns the holder when there is one already.
-    pub fn take(server: &Server, layout: &Layout, holder: &Holder) -> Result<Self, LockError> {
+    pub(super) fn take(
+        server: &Server,
+        layout: &Layout,
+        holder: &Holder,
+    ) -> Result<Self, LockError> {
         let path = layout.lock();
         let mut file = OpenOptions::new()
             .read(true)
@@ -58,7 +62,7 @@ impl HostLock {
 ///
 /// # Errors
 /// Fails when the lock file cannot be read.
-pub fn holder(server: &Server, layout: &Layout) -> Result<Option<Holder>, FileError> {
+pub(super) fn holder(server: &Server, layout: &Layout) -> Result<Option<Holder>, FileError> {
     let path = layout.lock();
     let mut file = match File::open(server.path(&path)) {
         Ok(file) => file,

@@ -11,26 +11,22 @@ use super::{FileError, ProgramError, Server};
 
 /// Where a service's log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogSource {
-    /// systemd's journal, by the unit's name.
-    Journal(String),
+pub struct LogSource {
+    /// The unit. systemd's journal has all that Odoo says where it has no file,
+    /// and what Python says before Odoo has read its configuration.
+    pub unit: String,
     /// The file that odoo.conf names (`logfile`), absolute.
-    File(PathBuf),
+    pub file: Option<PathBuf>,
 }
 
 /// A moment in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPosition {
     source: LogSource,
-    mark: Mark,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Mark {
     /// The journal's cursor; none where the journal is empty.
-    Cursor(Option<String>),
+    cursor: Option<String>,
     /// The file's inode and size; zeros where there is none yet.
-    Offset { inode: u64, size: u64 },
+    offset: (u64, u64),
 }
 
 /// A log that could not be read.
@@ -44,61 +40,61 @@ pub enum LogError {
     File(#[from] FileError),
 }
 
-/// How much of a log is read at most, from its end: a service in a loop of
-/// restarts writes faster than anybody reads.
-const LARGEST: u64 = 16 << 20;
-
 impl LogSource {
     /// Marks the present end of the log.
     ///
     /// # Errors
     /// Fails when the log cannot be read.
     pub fn now(&self, server: &Server) -> Result<LogPosition, LogError> {
-        let mark = match self {
-            Self::Journal(_) => {
-                let mut command = server.command("journalctl");
-                command.args(["--lines=0", "--show-cursor", "--quiet", "--no-pager"]);
-                let text = server.run(&mut command)?;
-                Mark::Cursor(text.trim().strip_prefix("-- cursor: ").map(str::to_owned))
-            }
-            Self::File(path) => match server.path(path).metadata() {
-                Ok(metadata) => Mark::Offset { inode: metadata.ino(), size: metadata.len() },
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    Mark::Offset { inode: 0, size: 0 }
-                }
-                Err(error) => return Err(FileError::at("read", path)(error).into()),
-            },
+        let mut command = server.command("journalctl");
+        command.args(["--lines=0", "--show-cursor", "--quiet", "--no-pager"]);
+        let text = server.run(&mut command)?;
+        let cursor = text.trim().strip_prefix("-- cursor: ").map(str::to_owned);
+        let offset = match &self.file {
+            Some(path) => size_of(&server.path(path)).map_err(FileError::at("read", path))?,
+            None => (0, 0),
         };
-        Ok(LogPosition { source: self.clone(), mark })
+        Ok(LogPosition { source: self.clone(), cursor, offset })
     }
 }
 
 impl LogPosition {
-    /// Returns what was written since, without systemd's own additions.
+    /// Returns what was written since: the journal, with systemd's own lines about
+    /// the unit, then the file.
     ///
     /// # Errors
     /// Fails when the log cannot be read.
     pub fn since(&self, server: &Server) -> Result<String, LogError> {
-        match (&self.source, &self.mark) {
-            (LogSource::Journal(unit), Mark::Cursor(cursor)) => {
-                let mut command = server.command("journalctl");
-                command.args(["--output=cat", "--quiet", "--no-pager", "--unit", unit]);
-                if let Some(cursor) = cursor {
-                    command.arg("--after-cursor").arg(cursor);
-                }
-                Ok(server.run(&mut command)?)
-            }
-            (LogSource::File(path), Mark::Offset { inode, size }) => {
-                Ok(read_after(&server.path(path), *inode, *size)
-                    .map_err(FileError::at("read", path))?)
-            }
-            _ => unreachable!("a source makes marks of its own kind"),
+        let mut command = server.command("journalctl");
+        command.args(["--output=cat", "--quiet", "--no-pager", "--unit", &self.source.unit]);
+        // A service in a loop of restarts writes faster than anybody reads.
+        command.arg(format!("--lines={MOST_LINES}"));
+        if let Some(cursor) = &self.cursor {
+            command.arg("--after-cursor").arg(cursor);
         }
+        let mut text = server.run(&mut command)?;
+        if let Some(path) = &self.source.file {
+            let file = read_after(&server.path(path), self.offset);
+            text.push_str(&file.map_err(FileError::at("read", path))?);
+        }
+        Ok(text)
+    }
+}
+
+/// How many lines of the journal, and bytes of a file, are read at most, from their end.
+const MOST_LINES: u32 = 20_000;
+const LARGEST: u64 = 4 << 20;
+
+fn size_of(path: &Path) -> io::Result<(u64, u64)> {
+    match path.metadata() {
+        Ok(metadata) => Ok((metadata.ino(), metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((0, 0)),
+        Err(error) => Err(error),
     }
 }
 
 /// Reads a file from an offset on, or all of it where it is another file by now.
-fn read_after(path: &Path, inode: u64, size: u64) -> io::Result<String> {
+fn read_after(path: &Path, (inode, size): (u64, u64)) -> io::Result<String> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
         file => file?,
@@ -120,20 +116,18 @@ mod tests {
 
     #[test]
     fn a_rotated_file_is_read_from_its_start() {
-        let root = tempfile::tempdir().unwrap();
-        let server = Server::below(root.path().to_owned(), "".into());
-        let source = LogSource::File("/odoo.log".into());
-        let path = root.path().join("odoo.log");
-        let nothing = source.now(&server).unwrap();
-        assert_eq!(nothing.since(&server).unwrap(), "");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("odoo.log");
+        let nothing = size_of(&path).unwrap();
+        assert_eq!(read_after(&path, nothing).unwrap(), "");
         fs::write(&path, "one\n").unwrap();
-        assert_eq!(nothing.since(&server).unwrap(), "one\n");
-        let position = source.now(&server).unwrap();
+        assert_eq!(read_after(&path, nothing).unwrap(), "one\n");
+        let position = size_of(&path).unwrap();
         let mut file = File::options().append(true).open(&path).unwrap();
         file.write_all(b"two\n").unwrap();
-        assert_eq!(position.since(&server).unwrap(), "two\n");
-        fs::rename(&path, root.path().join("odoo.log.1")).unwrap();
+        assert_eq!(read_after(&path, position).unwrap(), "two\n");
+        fs::rename(&path, directory.path().join("odoo.log.1")).unwrap();
         fs::write(&path, "three\n").unwrap();
-        assert_eq!(position.since(&server).unwrap(), "three\n");
+        assert_eq!(read_after(&path, position).unwrap(), "three\n");
     }
 }

@@ -46,7 +46,8 @@ pub use journal::{Entry, JOURNAL_VERSION};
 pub use log_source::{LogError, LogPosition, LogSource};
 pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{
-    ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, RunEnd, Translations,
+    CHECK_SESSION, ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, OdooRunReport,
+    RunEnd, Translations, UPGRADE_SESSION,
 };
 pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,

@@ -45,7 +45,7 @@ const LOOKS_PER_QUESTION: u32 = 40;
 ///
 /// # Errors
 /// Fails when the controller is gone in the middle or breaks the protocol.
-pub async fn serve<R, W>(server: &Server, reader: R, writer: W) -> Result<(), WireError>
+pub(super) async fn serve<R, W>(server: &Server, reader: R, writer: W) -> Result<(), WireError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,

@@ -1,12 +1,17 @@
 //! Carries a transaction out: all of its steps, or none.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use super::{
     events::EventLog,
+    history,
     journal::{self, Entry, Journal},
     lock::{HostLock, LockError},
-    log_source::{LogError, LogPosition},
+    log_source::{LogError, LogPosition, LogSource},
     observe,
     postgres::CronHold,
     server::{FileError, Server},
@@ -55,7 +60,7 @@ pub struct Run<'a> {
 /// # Errors
 /// Fails only where not even the lock, the journal or the event log can be
 /// used; then nothing was touched.
-pub fn execute(
+pub(super) fn execute(
     server: &Server,
     transaction: &Transaction,
     mut events: EventLog,
@@ -90,7 +95,11 @@ pub fn execute(
         journal,
         index: 0,
     };
-    let outcome = run.all_or_nothing();
+    let outcome = match run.stale() {
+        Ok(None) => run.all_or_nothing(),
+        Ok(Some(failure)) => Outcome::Refused { failure },
+        Err(error) => Outcome::Refused { failure: failure("begin", &error.into()) },
+    };
     run.close(&outcome);
     drop(lock);
     Ok(outcome)
@@ -107,8 +116,10 @@ impl Run<'_> {
     /// # Errors
     /// Fails when the log cannot be read.
     pub fn position_log(&mut self) -> Result<(), LogError> {
-        let logfile = self.transaction.service.logfile.as_deref();
-        let source = step::health::log_source(logfile, &self.layout.unit_name());
+        let source = LogSource {
+            unit: self.layout.unit_name(),
+            file: self.transaction.service.logfile.clone(),
+        };
         self.log = Some(source.now(self.server)?);
         Ok(())
     }
@@ -131,6 +142,10 @@ impl Run<'_> {
 
     /// Notes that users are kept waiting from now on.
     pub fn interruption_begins(&mut self) {
+        // Nobody waits for a host that was not live.
+        if self.transaction.previous.is_none() {
+            return;
+        }
         self.interrupted.get_or_insert_with(Instant::now);
     }
 
@@ -140,6 +155,27 @@ impl Run<'_> {
             let milliseconds = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.interruption = Some(self.interruption.unwrap_or(0) + milliseconds);
         }
+    }
+
+    /// Tells whether the host is still the one that the plan was made for: since
+    /// then, another transaction may have had the lock.
+    fn stale(&self) -> Result<Option<Failure>, FileError> {
+        let live = step::switch::target(self.server, &self.layout)?;
+        let wanted = self
+            .transaction
+            .previous
+            .map(|number| Path::new("releases").join(number.directory_name()));
+        let newest = history::highest_release(self.server, &self.layout)?;
+        let overtaken = self.transaction.number.is_some_and(|number| number.0 <= newest);
+        if live == wanted && !overtaken {
+            return Ok(None);
+        }
+        Ok(Some(Failure {
+            step: "begin".to_owned(),
+            message: "the host was deployed to after this plan was made".to_owned(),
+            hint: Some("deploy again: a new plan looks at what is there now".to_owned()),
+            details: Vec::new(),
+        }))
     }
 
     fn all_or_nothing(&mut self) -> Outcome {
@@ -269,11 +305,11 @@ impl Run<'_> {
         let broken = matches!(outcome, Outcome::Broken { .. });
         if !broken {
             // A broken host stays unfinished: the next agent that starts sees it.
-            let end = Entry::End { outcome: super::history::word(outcome).to_owned() };
+            let end = Entry::End { outcome: history::word(outcome).to_owned() };
             let _ = self.journal.write(&end);
         }
-        let line = super::history::line(self.transaction, outcome, self.interruption);
-        if let Err(error) = super::history::append(self.server, &self.layout, &line) {
+        let line = history::line(self.transaction, outcome, self.interruption);
+        if let Err(error) = history::append(self.server, &self.layout, &line) {
             self.warn(format!("failed to record the deploy: {error}"));
         }
         if let Some(journals) = self.directory.parent() {

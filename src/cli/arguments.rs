@@ -52,7 +52,7 @@ pub(super) enum Command {
 
 /// Which code goes where.
 #[derive(Debug, Clone, Args)]
-pub struct TargetArguments {
+pub(super) struct TargetArguments {
     /// The host: a file of `config/hosts`, by its name without `.conf`.
     #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
     pub host: HostName,
@@ -87,7 +87,7 @@ pub struct TargetArguments {
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ConfigSource {
+pub(super) enum ConfigSource {
     /// The commit that is deployed.
     Commit,
     /// The working tree.
@@ -96,7 +96,7 @@ pub enum ConfigSource {
 
 /// How the main job is done.
 #[derive(Debug, Clone, Args)]
-pub struct DeployArguments {
+pub(super) struct DeployArguments {
     /// Show the plan and do nothing.
     #[arg(long, requires = "host")]
     pub(super) dry_run: bool,

@@ -7,7 +7,6 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 use super::{DatabaseName, EnvironmentName, HostName, ModuleName, ServerName, UserName};
 use crate::{odoo::Series, secret::MASK};
@@ -118,8 +117,6 @@ pub struct DeployOptions {
     pub install: Vec<ModuleName>,
     /// `keep`: options that stay at the server's own value.
     pub keep: Vec<String>,
-    /// `snapshot`: how a database is copied before an upgrade.
-    pub snapshot: SnapshotMethod,
     /// `upgrade_timeout`: the longest an upgrade may take (default 1 h).
     pub upgrade_timeout: Duration,
     /// `health_timeout`: the longest the host may take to become healthy (default 2 min).
@@ -128,16 +125,6 @@ pub struct DeployOptions {
     pub keep_releases: usize,
     /// `keep_snapshots`: snapshots and failed databases kept for each database (default 2).
     pub keep_snapshots: usize,
-}
-
-/// How a database is copied before an upgrade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SnapshotMethod {
-    /// `CREATE DATABASE … TEMPLATE` in the same cluster.
-    Template,
-    /// `pg_dump` into a file on the server.
-    Dump,
 }
 
 /// `[deploy.nginx]`: the vhost.

@@ -21,9 +21,7 @@ mod tool_sections;
 pub use error::{ConfigError, SourceError};
 pub use expression::Context;
 pub use file::{DEFAULT_SECTION, HostFile, Section};
-pub use host::{
-    AddonsDirectory, DeployOptions, Host, NginxOptions, Origin, Setting, SnapshotMethod, Tls,
-};
+pub use host::{AddonsDirectory, DeployOptions, Host, NginxOptions, Origin, Setting, Tls};
 pub use load::{FileSource, HOSTS_DIRECTORY, WorkingTree, host_file_path, host_names};
 pub use mask::shown_line;
 pub use names::{

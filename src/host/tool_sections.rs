@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use super::{
-    DeployOptions, HostName, ModuleName, NginxOptions, SnapshotMethod, Tls, UserName,
+    DeployOptions, HostName, ModuleName, NginxOptions, Tls, UserName,
     reader::{Reader, parse_bool, parse_duration, parse_port, parse_server_path},
     resolve::{Settings, list},
 };
 
-const DEPLOY_KEYS: [&str; 16] = [
+const DEPLOY_KEYS: [&str; 15] = [
     "extends",
     "unset",
     "keep",
@@ -20,7 +20,6 @@ const DEPLOY_KEYS: [&str; 16] = [
     "odoo_bin",
     "python",
     "install",
-    "snapshot",
     "upgrade_timeout",
     "health_timeout",
     "keep_releases",
@@ -64,13 +63,6 @@ pub(super) fn read_deploy(reader: &mut Reader<'_>, deploy: &Settings) -> DeployO
         python: path(reader, "python", "/usr/bin/python3"),
         install: reader.names(deploy, "install", ModuleName::parse),
         keep: read_keep(reader, deploy),
-        snapshot: reader
-            .parsed(deploy, "snapshot", |text| match text {
-                "template" => Ok(SnapshotMethod::Template),
-                "dump" => Ok(SnapshotMethod::Dump),
-                other => Err(format!("`{other}` is neither `template` nor `dump`")),
-            })
-            .unwrap_or(SnapshotMethod::Template),
         upgrade_timeout: duration(reader, "upgrade_timeout", "1h"),
         health_timeout: duration(reader, "health_timeout", "2m"),
         keep_releases: count(reader, "keep_releases", 5),

@@ -1,5 +1,6 @@
 //! What is known of Odoo itself: series, options, manifests, its log. Pure.
 
+mod data_calls;
 mod literal;
 mod log_record;
 mod manifest;
@@ -9,6 +10,7 @@ mod upgrade_failure;
 mod upgrade_log;
 mod version;
 
+pub use data_calls::functions_called;
 pub use literal::{Literal, LiteralError};
 pub use log_record::{LogLevel, LogRecord, LoggedException, Place};
 pub use manifest::{Manifest, ManifestError};

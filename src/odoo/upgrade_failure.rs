@@ -43,7 +43,8 @@ impl UpgradeFailure {
     ) -> Self {
         let exceptions = record.exceptions();
         let lines = std::iter::once(record.message).chain(record.rest.iter().copied());
-        let lines: Vec<_> = lines.filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<_> =
+            lines.filter(|line| !line.trim_matches([' ', '~', '^']).is_empty()).collect();
         let excerpt = lines[lines.len().saturating_sub(EXCERPT)..].iter();
         let excerpt = excerpt.map(|line| (*line).to_owned()).collect();
         let Some(last) = exceptions.last() else {

@@ -107,6 +107,9 @@ impl UpgradeLog {
             reader.record(&record);
         }
         reader.log.last_step = reader.step;
+        if !reader.log.finished && reader.log.failure.is_none() {
+            reader.log.failure = reader.last_words;
+        }
         // "Failed to load registry" only announces the failure that follows.
         reader.log.warnings.retain(|text| text != "Failed to load registry");
         reader.log
@@ -153,9 +156,15 @@ struct Reader {
     module: Option<ModuleName>,
     step: Option<String>,
     file: Option<String>,
+    /// A traceback that is a failure if nothing comes after it.
+    last_words: Option<UpgradeFailure>,
 }
 
 impl Reader {
+    fn explain(&self, record: &LogRecord<'_>) -> UpgradeFailure {
+        UpgradeFailure::explain(record, self.module.as_ref(), self.file.as_deref())
+    }
+
     fn record(&mut self, record: &LogRecord<'_>) {
         self.follow(record);
         if let Some(finding) = finding(record) {
@@ -167,13 +176,11 @@ impl Reader {
         let message = record.message;
         if let Some(name) = message.strip_prefix("Couldn't load module ") {
             self.module = ModuleName::parse(name).ok();
-        } else if message.starts_with("Failed to initialize database")
-            || record.level == LogLevel::Critical
-            || (record.level < LogLevel::Error && record.has_traceback())
-        {
-            // The last kind is a traceback that Python itself printed at the end.
-            let module = self.module.as_ref();
-            self.log.failure = Some(UpgradeFailure::explain(record, module, self.file.as_deref()));
+        } else if record.level == LogLevel::Critical {
+            self.log.failure = Some(self.explain(record));
+        } else if record.level == LogLevel::Info && record.has_traceback() {
+            // Python prints its last traceback itself, below whatever Odoo said last.
+            self.last_words = Some(self.explain(record));
         } else if record.level == LogLevel::Error || is_notable(record) {
             let text = warning(record);
             if !self.log.warnings.contains(&text) {

@@ -13,7 +13,7 @@ const NOT_READ: &[&str] = &["config", "deployment", "docs", ".github", ".gitlab"
 /// Everything counts but what is known not to: the tool's own directories,
 /// documentation, and the tests of addons.
 #[must_use]
-pub fn noticed<'a>(changes: &'a [FileChange], addons: &[PathBuf]) -> Vec<&'a FileChange> {
+pub(super) fn noticed<'a>(changes: &'a [FileChange], addons: &[PathBuf]) -> Vec<&'a FileChange> {
     changes.iter().filter(|change| is_noticed(&change.path, addons)).collect()
 }
 

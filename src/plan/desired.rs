@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use super::{access::DatabaseAccess, modules::ModuleDiffs, observed::Holder, step::Service};
 use crate::{
-    host::{DatabaseName, EnvironmentName, HostName, ModuleName, SnapshotMethod},
+    host::{DatabaseName, EnvironmentName, HostName, ModuleName},
     source::{Addon, Branch, CommitId, CommitSummary, FileChange, TreeId},
 };
 
@@ -79,8 +79,6 @@ pub struct Policy {
     pub install: Vec<ModuleName>,
     /// Options that stay at the server's own value.
     pub keep: Vec<String>,
-    /// How a database is copied before an upgrade.
-    pub snapshot: SnapshotMethod,
     /// The longest an upgrade may take.
     pub upgrade_timeout: Duration,
     /// The longest the host may take to become healthy.

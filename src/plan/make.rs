@@ -204,7 +204,7 @@ impl Maker<'_> {
             health: self.health(),
             sensitive_keys: desired.sensitive_keys.clone(),
         };
-        Step::CheckOut(CheckOut {
+        Step::CheckOut(Box::new(CheckOut {
             tree: desired.tree,
             base,
             odoo_conf: files.odoo_conf.clone(),
@@ -212,7 +212,7 @@ impl Maker<'_> {
             maintenance_page: files.maintenance_page.clone(),
             vhost: files.vhost.clone(),
             record,
-        })
+        }))
     }
 
     /// New and changed files are parsed; all of an addon where nothing is known.

@@ -27,7 +27,7 @@ pub type ModuleDiffs = BTreeMap<(CommitId, ModuleName), ModuleDiff>;
 
 /// What a module's change asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Need {
+pub(super) enum Need {
     /// Nothing.
     Nothing,
     /// A new process; the database has nothing to learn.
@@ -54,7 +54,7 @@ pub(super) fn translates_anew(
 
 /// Judges one module of one database.
 #[must_use]
-pub fn judge(
+pub(super) fn judge(
     seen: &SeenAddon,
     addon: &Addon,
     languages: &BTreeSet<String>,
@@ -190,7 +190,7 @@ fn difference(one: &[ModuleName], other: &[ModuleName]) -> Vec<String> {
 /// Returns every installed module that depends on one of the given, directly
 /// or not: `-u` reaches them too.
 #[must_use]
-pub fn dependents(
+pub(super) fn dependents(
     roots: &BTreeSet<ModuleName>,
     modules: &BTreeMap<ModuleName, super::InstalledModule>,
 ) -> BTreeSet<ModuleName> {

@@ -39,7 +39,7 @@ impl Obstacle {
 
 /// Finds everything that stands in the way, in the order an operator would look.
 #[must_use]
-pub fn obstacles(
+pub(super) fn obstacles(
     desired: &Desired,
     observed: &Observed,
     upgrades: &[DatabaseUpgrade],

@@ -15,8 +15,8 @@ pub struct SourcePair {
     pub old: Option<String>,
     /// What is deployed; none where the file is gone.
     pub new: Option<String>,
-    /// Functions of the module that an upgrade calls: the manifest's hooks and
-    /// `<function name="…">` in its data.
+    /// Functions that an upgrade calls: the manifest's hooks and what its data calls
+    /// ([`functions_called`](crate::odoo::functions_called)).
     pub hooks: Vec<String>,
 }
 

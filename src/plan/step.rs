@@ -96,7 +96,7 @@ pub struct Service {
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Writes a release's directory from the object store.
-    CheckOut(CheckOut),
+    CheckOut(Box<CheckOut>),
     /// Compiles Python and parses XML and manifests of the new release.
     CheckCode {
         /// The release.

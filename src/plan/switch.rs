@@ -37,7 +37,7 @@ impl fmt::Display for Switch {
 
 /// A way to switch, and what made it necessary.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub(super) struct Choice {
     /// The way.
     pub switch: Switch,
     /// What differs, in words, the greatest first.
@@ -46,7 +46,11 @@ pub struct Choice {
 
 /// Chooses the way to switch.
 #[must_use]
-pub fn choose(desired: &Desired, observed: &Observed, upgrades: &[DatabaseUpgrade]) -> Choice {
+pub(super) fn choose(
+    desired: &Desired,
+    observed: &Observed,
+    upgrades: &[DatabaseUpgrade],
+) -> Choice {
     let mut needs: Vec<(Switch, String)> = Vec::new();
     for upgrade in upgrades.iter().filter(|upgrade| upgrade.stops_odoo()) {
         needs.push((Switch::Stop, what_upgrades(upgrade)));

@@ -51,7 +51,7 @@ impl DatabaseUpgrade {
 
 /// Works out what a database that exists has to be taught.
 #[must_use]
-pub fn of_existing(
+pub(super) fn of_existing(
     desired: &Desired,
     database: &DatabaseName,
     facts: &DatabaseFacts,
@@ -96,7 +96,7 @@ pub fn of_existing(
 
 /// Works out what a database that is created has to be taught.
 #[must_use]
-pub fn of_new(desired: &Desired, database: &DatabaseName) -> DatabaseUpgrade {
+pub(super) fn of_new(desired: &Desired, database: &DatabaseName) -> DatabaseUpgrade {
     let mut install = desired.policy.install.clone();
     install.extend(
         desired.install.iter().filter(|name| !install.contains(name)).cloned().collect::<Vec<_>>(),

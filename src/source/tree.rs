@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use git2::{DiffOptions, Oid};
+use git2::{DiffOptions, ObjectType, Oid, TreeWalkMode, TreeWalkResult};
 
 use super::{
     BlobId, CommitId, FileChange, Remote, SourceError, TreeId, inspect,
@@ -112,6 +112,25 @@ impl SourceTree {
         let mut changes: Vec<_> = diff.deltas().map(change).collect();
         changes.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(changes)
+    }
+
+    /// Lists every file below a tree known to the cache, by its path in it.
+    ///
+    /// # Errors
+    /// When the tree is not known.
+    pub fn files_below(&self, tree: TreeId) -> Result<Vec<(PathBuf, BlobId)>, SourceError> {
+        let failed = || objects_error(|| format!("read tree {tree}"));
+        let tree = self.repository.find_tree(oid(tree.as_bytes())).map_err(failed())?;
+        let mut files = Vec::new();
+        tree.walk(TreeWalkMode::PreOrder, |directory, entry| {
+            if entry.kind() == Some(ObjectType::Blob) {
+                let path = Path::new(directory).join(as_path(entry.name_bytes()));
+                files.push((path, BlobId::from_bytes(bytes(entry.id()))));
+            }
+            TreeWalkResult::Ok
+        })
+        .map_err(failed())?;
+        Ok(files)
     }
 
     /// Lists what is directly in a directory, links followed, sorted by name.

@@ -3,9 +3,6 @@
 mod channel;
 mod message;
 
-pub use crate::plan::{
-    CopyKind, CopyName, DatabaseAccess, DatabaseFacts, InstalledModule, SeenAddon,
-};
 pub use channel::{Channel, WireError};
 pub use message::{
     CHUNK, CompareRequest, Fault, FaultKind, Hello, ObserveRequest, PROTOCOLS, Reply, Request,

@@ -1,13 +1,13 @@
 //! The main job: brings one host to a commit, all or nothing.
 
-use std::{collections::BTreeSet, io::Read as _, time::Duration};
+use std::{collections::BTreeSet, io::Read as _, path::PathBuf, time::Duration};
 
 use tokio::time::sleep;
 
 use super::{
     Project, WorkflowError,
     desire::Target,
-    files::Renderer,
+    files::{Options, Renderer},
     modules::{self, Live},
     outside::{self, Outside},
 };
@@ -15,13 +15,13 @@ use crate::{
     host::{HostName, ModuleName},
     layout::ReleaseNumber,
     plan::{
-        Desired, Event, Files, Holder, Network, Observed, Outcome, Plan, Policy, Transaction,
-        UpdateChoice, live_record, make_plan,
+        DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, Outcome,
+        Plan, Policy, Service, Transaction, UpdateChoice, live_record, make_plan,
     },
     render,
     secret::Redactor,
     settings::{Environment, Settings},
-    source::{CommitLog, TreeId},
+    source::{Addon, CommitLog, TreeId},
     transport::Agent,
     wire::{CHUNK, ObserveRequest, Reply, Request},
 };
@@ -127,69 +127,34 @@ pub async fn prepare(
     listen(Notice::Fetching);
     let target = Target::find(project, &request.host, &request.revision, request.config_from)?;
     let renderer = target.renderer(project)?;
-    let options = target.options(&renderer)?;
-    let mut redactor = Redactor::default();
-    options.secrets.iter().for_each(|secret| redactor.add(secret));
-    let directories = target.addons_directories();
-    let addons = target.tree.addons(&directories)?;
-
+    let wanted = Wanted::of(&target, &renderer)?;
     listen(Notice::Observing);
-    let observe = Request::Observe(Box::new(ObserveRequest {
-        host: target.host.name.clone(),
-        service: renderer.service(&options),
-        access: renderer.access(&options),
-        keep: target.host.deploy.keep.clone(),
-        databases: target.host.databases.clone(),
-        sensitive_keys: options.sensitive_keys.clone(),
-        mask_key: request.mask_key,
-    }));
-    let server = target.server()?;
-    let (mut agent, reply) =
-        Agent::connect(&target.host.server, server, &project.machine, &observe).await?;
-    let observed = free_of_lock(reply, &observe, request.wait_lock, &mut agent, listen).await?;
-
+    let (mut agent, observed) = observe(project, request, &target, &wanted, listen).await?;
     let live = live_code(&target, &observed)?;
-    let diffs = modules::diffs(
-        &modules::Comparison {
-            tree: &target.tree,
-            cache: &target.cache,
-            directories: &directories,
-            addons: &addons,
-            live: live.as_ref(),
-            observed: &observed,
-            service: &renderer.service(&options),
-        },
-        &mut agent,
-    )
-    .await?;
-    let files = both_files(&renderer, &observed, &options.sensitive_keys, &request.mask_key)?;
-    let desired = Desired {
-        id: request.id.clone(),
-        holder: holder(project, request),
-        host: target.host.name.clone(),
-        environment: target.host.environment.clone(),
-        branch: target.branch.clone(),
-        commit: target.commit.clone(),
-        tree: target.tree.id(),
-        addons,
-        live: live.as_ref().map(|live| live.commit),
-        changes: live_tree(&observed)
-            .and_then(|tree| target.tree.changes(tree, target.tree.id()).ok()),
-        live_addons: live.map(|live| live.addons).unwrap_or_default(),
-        service: renderer.service(&options),
-        access: renderer.access(&options),
-        databases: target.host.databases.clone(),
-        network: network(&target, files.marker),
-        policy: policy(&target),
-        compared: files.compared,
-        files: files.new,
-        sensitive_keys: options.sensitive_keys,
-        diffs,
-        update: request.update.clone(),
-        install: request.install.clone(),
+    let comparison = modules::Comparison {
+        tree: &target.tree,
+        cache: &target.cache,
+        directories: &wanted.directories,
+        addons: &wanted.addons,
+        live: live.as_ref(),
+        observed: &observed,
+        service: &wanted.service,
     };
-    let plan = make_plan(&desired, &observed).map_err(WorkflowError::Obstacles)?;
+    let diffs = modules::diffs(&comparison, &mut agent).await?;
+    let files =
+        both_files(&renderer, &observed, &wanted.options.sensitive_keys, &request.mask_key)?;
+    let mut redactor = Redactor::default();
+    wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
     drop(renderer);
+    let desired =
+        desire(project, request, &target, Findings { wanted, live, diffs, files }, &observed);
+    let plan = match make_plan(&desired, &observed) {
+        Ok(plan) => plan,
+        Err(obstacles) => {
+            agent.close().await;
+            return Err(WorkflowError::Obstacles(obstacles));
+        }
+    };
     Ok(Prepared {
         log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
         environment: target.environment()?.clone(),
@@ -202,6 +167,102 @@ pub async fn prepare(
         target,
         agent,
     })
+}
+
+/// What is wanted as far as it can be told without the server.
+struct Wanted {
+    options: Options,
+    service: Service,
+    access: DatabaseAccess,
+    directories: Vec<PathBuf>,
+    addons: Vec<Addon>,
+}
+
+impl Wanted {
+    fn of(target: &Target, renderer: &Renderer<'_>) -> Result<Self, WorkflowError> {
+        let options = target.options(renderer)?;
+        let directories = target.addons_directories();
+        Ok(Self {
+            service: renderer.service(&options),
+            access: renderer.access(&options),
+            addons: target.tree.addons(&directories)?,
+            directories,
+            options,
+        })
+    }
+}
+
+/// Connects to the server and looks at it: one connection, one channel, and
+/// one round trip for hello and observation together.
+async fn observe(
+    project: &Project,
+    request: &DeployRequest,
+    target: &Target,
+    wanted: &Wanted,
+    listen: Listener<'_>,
+) -> Result<(Agent, Observed), WorkflowError> {
+    let question = Request::Observe(Box::new(ObserveRequest {
+        host: target.host.name.clone(),
+        service: wanted.service.clone(),
+        access: wanted.access.clone(),
+        keep: target.host.deploy.keep.clone(),
+        databases: target.host.databases.clone(),
+        sensitive_keys: wanted.options.sensitive_keys.clone(),
+        mask_key: request.mask_key,
+    }));
+    let name = &target.host.server;
+    let (mut agent, reply) =
+        Agent::connect(name, target.server()?, &project.machine, &question).await?;
+    match free_of_lock(reply, &question, request.wait_lock, &mut agent, listen).await {
+        Ok(observed) => Ok((agent, observed)),
+        Err(error) => {
+            agent.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// What was found out on the way to a plan.
+struct Findings {
+    wanted: Wanted,
+    live: Option<Live>,
+    diffs: ModuleDiffs,
+    files: BothFiles,
+}
+
+fn desire(
+    project: &Project,
+    request: &DeployRequest,
+    target: &Target,
+    findings: Findings,
+    observed: &Observed,
+) -> Desired {
+    let Findings { wanted, live, diffs, files } = findings;
+    let changes = |tree| target.tree.changes(tree, target.tree.id()).ok();
+    Desired {
+        id: request.id.clone(),
+        holder: holder(project, request),
+        host: target.host.name.clone(),
+        environment: target.host.environment.clone(),
+        branch: target.branch.clone(),
+        commit: target.commit.clone(),
+        tree: target.tree.id(),
+        addons: wanted.addons,
+        live: live.as_ref().map(|live| live.commit),
+        live_addons: live.map(|live| live.addons).unwrap_or_default(),
+        changes: live_record(observed).and_then(|live| changes(live.tree)),
+        service: wanted.service,
+        access: wanted.access,
+        databases: target.host.databases.clone(),
+        network: network(target, files.marker),
+        policy: policy(target),
+        compared: files.compared,
+        files: files.new,
+        sensitive_keys: wanted.options.sensitive_keys,
+        diffs,
+        update: request.update.clone(),
+        install: request.install.clone(),
+    }
 }
 
 impl Prepared {
@@ -302,10 +363,6 @@ async fn free_of_lock(
     }
 }
 
-fn live_tree(observed: &Observed) -> Option<TreeId> {
-    live_record(observed).map(|live| live.tree)
-}
-
 /// Reads the live release's addons from Git; none where there is no live
 /// release, or its commit cannot be had any more.
 fn live_code(target: &Target, observed: &Observed) -> Result<Option<Live>, WorkflowError> {
@@ -371,7 +428,6 @@ fn policy(target: &Target) -> Policy {
     Policy {
         install: deploy.install.clone(),
         keep: deploy.keep.clone(),
-        snapshot: deploy.snapshot,
         upgrade_timeout: deploy.upgrade_timeout,
         health_timeout: deploy.health_timeout,
         keep_releases: deploy.keep_releases,

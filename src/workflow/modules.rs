@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use super::WorkflowError;
 use crate::{
     host::ModuleName,
+    odoo::functions_called,
     plan::{
         CodeChange, ModuleDiff, ModuleDiffs, Observed, SeenAddon, Service, SourcePair, differs,
     },
-    source::{Addon, Cache, CommitId, SourceTree},
+    source::{Addon, Cache, CommitId, FileChange, SourceTree},
     transport::Agent,
     wire::{CompareRequest, Reply, Request},
 };
@@ -46,11 +47,9 @@ pub(super) async fn diffs(
     for ((commit, _), addon) in unseen(addons, live, observed) {
         let Some(old) = seen_addons.find(commit, &addon.name) else { continue };
         let files = tree.changes(old.tree, addon.tree)?;
-        for change in &files {
-            let is_python = change.path.extension().is_some_and(|extension| extension == "py");
-            if !is_python || change.path == Path::new("__manifest__.py") {
-                continue;
-            }
+        let python: Vec<_> = files.iter().filter(|change| is_code(change)).collect();
+        let hooks = if python.is_empty() { Vec::new() } else { hooks(tree, &old, addon)? };
+        for change in python {
             let text = |blob| {
                 let bytes = tree.blob(blob)?;
                 Ok::<_, WorkflowError>(String::from_utf8_lossy(&bytes).into_owned())
@@ -60,7 +59,7 @@ pub(super) async fn diffs(
                 path: change.path.to_string_lossy().into_owned(),
                 old: change.old.map(text).transpose()?,
                 new: change.new.map(text).transpose()?,
-                hooks: hooks(&old, addon),
+                hooks: hooks.clone(),
             });
             owners.push((commit, addon.name.clone()));
         }
@@ -130,9 +129,26 @@ impl SeenAddons<'_> {
     }
 }
 
-fn hooks(old: &Addon, new: &Addon) -> Vec<String> {
-    let names: BTreeSet<_> = old.manifest.hooks.iter().chain(&new.manifest.hooks).collect();
-    names.into_iter().cloned().collect()
+fn is_code(change: &FileChange) -> bool {
+    let is_python = change.path.extension().is_some_and(|extension| extension == "py");
+    is_python && change.path != Path::new("__manifest__.py")
+}
+
+/// Names the functions that an upgrade calls: what they do can be in the
+/// database, so a change of their bodies counts.
+fn hooks(tree: &SourceTree, old: &Addon, new: &Addon) -> Result<Vec<String>, WorkflowError> {
+    let mut names = BTreeSet::new();
+    for addon in [old, new] {
+        names.extend(addon.manifest.hooks.iter().cloned());
+        for (path, blob) in tree.files_below(addon.tree)? {
+            let is_data = path.extension().is_some_and(|extension| extension == "xml");
+            if is_data && !path.starts_with("static") {
+                let text = tree.blob(blob)?;
+                names.extend(functions_called(&String::from_utf8_lossy(&text)));
+            }
+        }
+    }
+    Ok(names.into_iter().collect())
 }
 
 async fn compare(

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Where secrets may stand besides the environment; never committed.
-pub const SECRETS_FILE: &str = "config/secrets.env";
+pub(super) const SECRETS_FILE: &str = "config/secrets.env";
 
 /// Who runs a command, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]

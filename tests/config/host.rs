@@ -99,7 +99,7 @@ fn a_bad_value_is_refused_where_it_stands() {
         ("", "upgrade_timeout = 1 hour"),
         ("", "user = Odoo"),
         ("", "keep_releases = -1"),
-        ("", "snapshot = copy"),
+        ("", "keep_snapshots = many"),
         ("", "odoo_bin = odoo"),
         ("", "install = sale-extra"),
         ("", "keep = db_name"),

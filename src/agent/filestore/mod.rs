@@ -20,7 +20,7 @@ use rustix::{
 };
 
 use crate::host::DatabaseName;
-use crate::wire::CopyName;
+use crate::plan::CopyName;
 
 use super::{FileError, Server};
 

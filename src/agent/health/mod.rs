@@ -129,14 +129,29 @@ impl Checker<'_> {
         Ok(HealthReport { main_pid, answered_after, assets, release_logged, warnings })
     }
 
-    /// Asks until an address answers 200; a service that ends meanwhile is not
+    /// Asks until an address answers well; a service that ends meanwhile is not
     /// waited for.
     fn wait_for(&self, url: &str, first: &UnitState) -> Result<(), HealthProblem> {
+        let database = self.request.databases.first().map(DatabaseName::as_str);
+        let mut headers = self.headers().to_vec();
+        // With several databases no route of a module is known without one; before
+        // 19.0 a request cannot name it, and 404 is an answer, too.
+        let several = self.request.databases.len() > 1;
+        let nameable = self.request.series >= Series::V19;
+        headers.extend(database.filter(|_| nameable).map(|name| ("X-Odoo-Database", name)));
+        let good: &[u16] = if several && !nameable { &[200, 404] } else { &[200] };
         loop {
             self.check_running(first)?;
-            let why = match self.client().get(url, &self.headers()) {
-                Ok(answer) if answer.status == 200 => return Ok(()),
-                Ok(answer) => format!("status {}", answer.status),
+            let why = match self.client().get(url, &headers) {
+                Ok(answer) if good.contains(&answer.status) => return Ok(()),
+                Ok(answer) => {
+                    // A registry that did not load will not load by itself.
+                    let log = self.request.log.since(self.server)?;
+                    if let Some(line) = scan::failure(&log, self.request.audience) {
+                        return Err(HealthProblem::Logged { line });
+                    }
+                    format!("status {}", answer.status)
+                }
                 Err(error) => error.source.to_string(),
             };
             if self.begun.elapsed() >= self.request.timeout {
@@ -148,44 +163,57 @@ impl Checker<'_> {
     }
 
     /// Fetches the login page as a user would see it, and all it needs.
+    ///
+    /// The series before 19.0 take a database the host does not serve for the one
+    /// it serves, if that is only one; 19.0 tells them apart.
     fn check_login(&self, database: &DatabaseName) -> Result<usize, HealthProblem> {
-        let path = format!("/web/login?db={database}");
-        let url = self.url(self.request.http_port, &path);
-        let answer = self.fetch_page(&url)?;
-        let wrong = |why: String| HealthProblem::WrongAnswer {
+        let port = self.request.http_port;
+        let (url, mut more) = if self.request.series >= Series::V19 {
+            (self.url(port, "/web/login"), vec![("X-Odoo-Database", database.to_string())])
+        } else {
+            (self.url(port, &format!("/web/login?db={database}")), Vec::new())
+        };
+        let answer = self.fetch_page(&url, &mut more)?;
+        let wrong = |why: &str| HealthProblem::WrongAnswer {
             url: url.clone(),
             status: answer.status,
-            why,
+            why: format!("{why} of `{database}`"),
         };
         if answer.status != 200 {
-            return Err(wrong("a login page was expected".to_owned()));
+            return Err(wrong("this should be the login page"));
         }
         if !page::is_login_form(&answer.body) {
-            return Err(wrong("the page has no login form".to_owned()));
-        }
-        if let Some(other) = page::database(&answer.body).filter(|name| *name != database.as_str())
-        {
-            return Err(wrong(format!("the page belongs to database `{other}`")));
+            return Err(wrong("there is no login form on the page"));
         }
         let assets = page::assets(&answer.body);
         for path in &assets {
-            let url = self.url(self.request.http_port, path);
-            let answer = self.get(&url, &[])?;
+            let url = self.url(port, path);
+            let answer = self.get(&url, &more)?;
             if answer.status != 200 || answer.body.trim().is_empty() {
-                let why = format!("`{database}`'s login page needs it");
+                let why = format!("the login page of `{database}` needs it");
                 return Err(HealthProblem::WrongAnswer { url, status: answer.status, why });
             }
         }
         Ok(assets.len())
     }
 
-    /// Fetches a page, through redirects on the host itself.
-    fn fetch_page(&self, url: &str) -> Result<Answer, HealthProblem> {
+    /// Fetches a page, through redirects on the host itself; cookies that it sets
+    /// are added to the headers.
+    fn fetch_page(
+        &self,
+        url: &str,
+        more: &mut Vec<(&'static str, String)>,
+    ) -> Result<Answer, HealthProblem> {
         let mut target = url.to_owned();
-        let mut cookie: Option<String> = None;
         for _ in 0..=REDIRECTS {
-            let answer = self.get(&target, cookie.as_deref().map(|c| ("Cookie", c)).as_slice())?;
-            cookie = answer.cookie.clone().or(cookie);
+            let answer = self.get(&target, more)?;
+            if let Some(cookie) = &answer.cookie {
+                // 19.0 refuses a session beside the name of a database.
+                if self.request.series < Series::V19 {
+                    more.retain(|(name, _)| *name != "Cookie");
+                    more.push(("Cookie", cookie.clone()));
+                }
+            }
             let Some(location) = answer.location.clone().filter(|_| answer.is_redirect()) else {
                 return Ok(answer);
             };
@@ -240,8 +268,9 @@ impl Checker<'_> {
         }
     }
 
-    fn get(&self, url: &str, more: &[(&str, &str)]) -> Result<Answer, HealthProblem> {
-        let headers = [self.headers().as_slice(), more].concat();
+    fn get(&self, url: &str, more: &[(&str, String)]) -> Result<Answer, HealthProblem> {
+        let mut headers = self.headers().to_vec();
+        headers.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
         self.client().get(url, &headers).map_err(|error| self.unanswered(url, &error))
     }
 

@@ -7,13 +7,6 @@ pub(super) fn is_login_form(body: &str) -> bool {
     body.contains("name=\"login\"") && body.contains("name=\"password\"")
 }
 
-/// Returns the database the page belongs to, where its logo tells.
-pub(super) fn database(body: &str) -> Option<&str> {
-    let (_, rest) = body.split_once("/web/binary/company_logo?dbname=")?;
-    let end = rest.find(['"', '&', '\''])?;
-    Some(&rest[..end]).filter(|name| !name.is_empty())
-}
-
 /// Returns the bundles of scripts and style sheets a page needs, each once.
 pub(super) fn assets(body: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
@@ -73,13 +66,6 @@ mod tests {
             assets(page),
             ["/web/assets/15213f5/web.assets_frontend.min.css", "/web/assets/1/a.min.js"]
         );
-    }
-
-    #[test]
-    fn the_logo_names_the_database() {
-        let page = r#"<img src="/web/binary/company_logo?dbname=acme-prod"/>"#;
-        assert_eq!(database(page), Some("acme-prod"));
-        assert_eq!(database("<img/>"), None);
     }
 
     #[test]

@@ -48,9 +48,9 @@ pub fn wait_for_reload(
     server: &Server,
     watch: &ReloadWatch<'_>,
 ) -> Result<ReloadReport, HealthFailure> {
-    let begun = Instant::now();
+    let mut clock = Clock { begun: Instant::now(), hatched: None };
     loop {
-        let state = look(server, watch, begun).map_err(|problem| {
+        let state = look(server, watch, &mut clock).map_err(|problem| {
             let log = watch.log.since(server).unwrap_or_default();
             HealthFailure { problem, log: scan::matter(&log) }
         })?;
@@ -61,11 +61,21 @@ pub fn wait_for_reload(
     }
 }
 
+/// How long old processes are waited for once the new server is there: they may
+/// serve a last request for as long as `limit_time_real`.
+const DRAIN: Duration = Duration::from_secs(5);
+
+struct Clock {
+    begun: Instant,
+    /// When the log first told that the new server is there.
+    hatched: Option<Instant>,
+}
+
 /// Looks once; none while the reload goes on.
 fn look(
     server: &Server,
     watch: &ReloadWatch<'_>,
-    begun: Instant,
+    clock: &mut Clock,
 ) -> Result<Option<ReloadReport>, HealthProblem> {
     let systemd = Systemd::new(server);
     let state = systemd.state(watch.unit)?;
@@ -82,14 +92,15 @@ fn look(
     }
     let old = watch.before.still_in(&now, Some(watch.main_pid));
     let logged = scan::release_logged(&log, watch.release);
-    let duration = begun.elapsed();
-    let late = duration >= watch.timeout;
-    // What is left serves its last requests: the new server answers already.
-    let hatched = log.contains(": New server has started");
-    if logged != Some(false) && now.len() > 1 && (old.is_empty() || (late && hatched)) {
+    let duration = clock.begun.elapsed();
+    if clock.hatched.is_none() && log.contains(": New server has started") {
+        clock.hatched = Some(Instant::now());
+    }
+    let drained = old.is_empty() || clock.hatched.is_some_and(|time| time.elapsed() >= DRAIN);
+    if logged != Some(false) && now.len() > 1 && drained {
         return Ok(Some(ReloadReport { duration, draining: old, release_logged: logged }));
     }
-    if !late {
+    if duration < watch.timeout {
         return Ok(None);
     }
     let why = match logged {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::odoo::{LogLevel, LogRecord};
+use crate::odoo::{LogLevel, LogRecord, UpgradeLog};
 
 /// Who reaches the service while it is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,11 @@ pub(super) fn failure(log: &str, audience: Audience) -> Option<String> {
                 && record.logger == "odoo.http"
                 && record.has_traceback())
     };
-    LogRecord::split(log).iter().find(|record| speaks(record)).map(told)
+    let records = LogRecord::split(log);
+    let record = records.iter().find(|record| speaks(record))?;
+    // The first record only announces what a later one explains.
+    let failure = UpgradeLog::read(log).failure.filter(|_| record.logger != "odoo.http");
+    Some(failure.map_or_else(|| told(record), |failure| failure.to_string()))
 }
 
 /// Returns the errors of a log, each once.
@@ -62,7 +66,8 @@ pub(super) fn matter(log: &str) -> Vec<String> {
             let rest: Vec<_> = record.rest[tail..].to_vec();
             std::iter::once(record.message).chain(rest)
         })
-        .filter(|line| !line.trim().is_empty())
+        // Python underlines the place it means; the line above says it already.
+        .filter(|line| !line.trim_matches([' ', '~', '^']).is_empty())
         .collect();
     let lines = if grave.is_empty() { log.lines().collect() } else { grave };
     lines[lines.len().saturating_sub(SHOWN)..].iter().map(|line| (*line).to_owned()).collect()

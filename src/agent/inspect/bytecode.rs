@@ -1,9 +1,9 @@
 //! Bytecode beside its source: root writes what Odoo's user compiled.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
+    fs::{self, OpenOptions, Permissions},
+    io::{ErrorKind, Write},
+    os::unix::fs::PermissionsExt,
     path::{Component, Path, PathBuf},
 };
 
@@ -33,15 +33,16 @@ pub(super) fn write(
     let target = root.join(target);
     let path = server.path(&target);
     let directory = path.parent().unwrap_or(&path);
-    match fs::create_dir(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+    let readable = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
+    match fs::create_dir(directory).and_then(|()| readable(directory, 0o755)) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             return Err(FileError::at("create the directory of", &target)(error));
         }
         _ => {}
     }
     // A link into an older release must not be written through.
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             return Err(FileError::at("replace", &target)(error));
         }
         _ => {}
@@ -49,9 +50,10 @@ pub(super) fn write(
     OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o644)
         .open(&path)
         .and_then(|mut file| file.write_all(data))
+        // Whatever the agent's own mask: Odoo's user reads it.
+        .and_then(|()| readable(&path, 0o644))
         .map_err(FileError::at("write", &target))
 }
 

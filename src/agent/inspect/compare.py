@@ -41,6 +41,8 @@ class Structure(Exception):
 def compare(pair):
     """Says how far two versions of a file differ: `same`, `bodies` or `structure`."""
     path = pair["path"]
+    if pair["old"] == pair["new"]:
+        return {"change": "same"}
     try:
         old, new = parse(pair["old"], "old"), parse(pair["new"], "new")
         if ast.dump(old) == ast.dump(new):

@@ -27,7 +27,7 @@ use crate::{
 ///
 /// # Errors
 /// Fails when the host's own files cannot be read.
-pub fn observe(server: &Server, request: &ObserveRequest) -> Result<Observed, FileError> {
+pub(super) fn observe(server: &Server, request: &ObserveRequest) -> Result<Observed, FileError> {
     let layout = Layout::new(request.host.clone());
     thread::scope(|scope| {
         let databases = scope.spawn(|| databases(server, request, &layout));

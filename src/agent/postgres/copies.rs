@@ -1,7 +1,7 @@
 //! The copies that are kept of a database.
 
 use crate::host::DatabaseName;
-use crate::wire::CopyName;
+use crate::plan::CopyName;
 
 use super::{Call, Postgres, PostgresError, quote::quote_identifier};
 

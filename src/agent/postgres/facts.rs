@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::host::{DatabaseName, ModuleName};
-use crate::wire::{DatabaseFacts, InstalledModule, SeenAddon};
+use crate::plan::{DatabaseFacts, InstalledModule, SeenAddon};
 
 use super::record::{HOST_KEY, SIGNATURES_KEY};
 use super::{Call, Postgres, PostgresError, quote_literal};

@@ -23,7 +23,7 @@ mod swap;
 use serde::Deserialize;
 
 use crate::host::DatabaseName;
-use crate::wire::DatabaseAccess;
+use crate::plan::DatabaseAccess;
 
 use super::{Server, account::Account};
 

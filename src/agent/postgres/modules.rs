@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::host::{DatabaseName, ModuleName};
 use crate::odoo::{Series, stored_version};
-use crate::wire::DatabaseFacts;
+use crate::plan::DatabaseFacts;
 
 use super::{Postgres, PostgresError};
 
@@ -73,6 +73,7 @@ mod tests {
             })
             .collect();
         DatabaseFacts {
+            snapshot_obstacles: Vec::new(),
             oid: 1,
             owner: "odoo".to_owned(),
             size: 1,

@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
     use crate::agent::Server;
-    use crate::wire::DatabaseAccess;
+    use crate::plan::DatabaseAccess;
 
     fn psql(host: &str, port: Option<u16>) -> Command {
         let root = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::host::{DatabaseName, HostName, ModuleName};
-use crate::wire::SeenAddon;
+use crate::plan::SeenAddon;
 
 use super::{Call, Postgres, PostgresError, quote_literal};
 

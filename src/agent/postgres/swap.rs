@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::host::DatabaseName;
-use crate::wire::CopyName;
+use crate::plan::CopyName;
 
 use super::{
     Call, DatabaseEntry, Postgres, PostgresError,

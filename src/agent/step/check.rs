@@ -17,7 +17,6 @@ use crate::{
     },
     host::{DatabaseName, ModuleName, UserName},
     layout::ReleaseNumber,
-    odoo::UpgradeLog,
 };
 
 /// How long loading a release, or importing its modules, may take.
@@ -43,10 +42,10 @@ pub(super) fn code(
     };
     let in_addon = |path: &&PathBuf| addons.iter().any(|addon| path.starts_with(addon));
     let files = match files {
-        Some(files) => files.iter().filter(in_addon).map(|path| text(path)).collect(),
+        Some(files) => files.iter().filter(in_addon).map(text).collect(),
         None => all_files(&run.server.path(&root), addons),
     };
-    let addons = addons.iter().map(|path| text(path)).collect();
+    let addons = addons.iter().map(text).collect();
     let request = CheckRequest { root, series: program.series, files, addons };
     let problems = inspector.check(&request, Bytecode::Write)?;
     let Some(first) = problems.first() else { return Ok(()) };
@@ -152,13 +151,9 @@ pub(super) fn load(
             log: log.clone(),
             timeout: LOAD_TIMEOUT,
         };
-        let end = program.run(run.server, &job, &mut |_| {})?;
+        let report = program.run(run.server, &job, &mut |_| {})?;
+        let Some(why) = report.problem() else { continue };
         let text = run.server.read(&log)?.unwrap_or_default();
-        let log = UpgradeLog::read(&text);
-        if end.is_zero() && log.problem().is_none() {
-            continue;
-        }
-        let why = log.problem().unwrap_or_else(|| format!("Odoo does not load: {end}"));
         return Err(StepError::found(format!("the release does not load on {database}: {why}"))
             .with_hint("correct it in the branch and deploy again")
             .with_details(last_lines(&text)));

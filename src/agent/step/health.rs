@@ -1,6 +1,6 @@
 //! Whether the host is well, and whether a reload took place.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use super::StepError;
 use crate::{
@@ -116,16 +116,4 @@ fn watch(run: &Run<'_>, watch: &ReloadWatch<'_>) -> Result<(), StepError> {
 
 fn found(failure: &HealthFailure) -> StepError {
     StepError::found(with_causes(&failure.problem)).with_details(failure.log.clone())
-}
-
-/// Tells where Odoo's log is: the file of odoo.conf, else the journal.
-pub(in crate::agent) fn log_source(
-    logfile: Option<&Path>,
-    unit: &str,
-) -> crate::agent::log_source::LogSource {
-    use crate::agent::log_source::LogSource;
-    logfile.map_or_else(
-        || LogSource::Journal(unit.to_owned()),
-        |path| LogSource::File(path.to_owned()),
-    )
 }

@@ -107,11 +107,9 @@ impl StepError {
 ///
 /// # Errors
 /// Fails when that state cannot be read.
-pub fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
+pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
     match step {
-        Step::CheckOut(step) => {
-            Ok(vec![Undo::RemoveRelease { directory: run.layout.release(step.record.number) }])
-        }
+        Step::CheckOut(step) => Ok(release::way_back(run, step)),
         Step::CopyFiles(snapshot) => Ok(vec![Undo::RemoveFiles { copy: snapshot.copy.clone() }]),
         Step::ShowMaintenance => Ok(vec![Undo::HideMaintenance]),
         Step::Hold => Ok(vec![Undo::LiftHold]),
@@ -145,7 +143,7 @@ pub fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> 
 ///
 /// # Errors
 /// Fails when it could not be done, or what it checks does not hold.
-pub fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
+pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
     match step {
         Step::CheckOut(step) => release::check_out(run, step),
         Step::CheckCode { number, files, addons } => {

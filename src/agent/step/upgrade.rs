@@ -1,14 +1,14 @@
 //! Upgrading modules in a database, and whether that succeeded.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{StepError, check, database};
 use crate::{
     agent::{
-        odoo_run::{OdooJob, OdooRun, RunEnd, Translations},
+        odoo_run::{OdooJob, OdooRun, OdooRunReport, Translations},
         transaction::Run,
     },
-    odoo::{UpgradeLog, UpgradeProgress},
+    odoo::UpgradeProgress,
     plan::UpgradeModules,
 };
 
@@ -34,50 +34,44 @@ pub(super) fn modules(run: &mut Run<'_>, step: &UpgradeModules) -> Result<(), St
     };
     let program = check::program(run)?;
     let server = run.server;
-    let end = program.run(server, &job, &mut |line| {
+    let report = program.run(server, &job, &mut |line| {
         if let Some(UpgradeProgress::Loading { module, number, total }) =
             UpgradeProgress::read(line)
         {
             run.progress(format!("{module} ({number}/{total})"));
         }
     })?;
-    let text = server.read(&log)?.unwrap_or_default();
-    judge(run, step, &end, &text)
+    judge(run, step, report, &log)
         .inspect_err(|_| run.kept.push(format!("the log {}", log.display())))
 }
 
 fn judge(
     run: &mut Run<'_>,
     step: &UpgradeModules,
-    end: &RunEnd,
-    text: &str,
+    report: OdooRunReport,
+    log: &Path,
 ) -> Result<(), StepError> {
-    let log = UpgradeLog::read(text);
-    for warning in &log.warnings {
+    for warning in &report.log.warnings {
         run.warn(warning.clone());
     }
-    if let Some(problem) = log.problem() {
-        let excerpt = log.failure.map(|failure| failure.excerpt);
-        return Err(StepError::found(problem)
-            .with_details(excerpt.unwrap_or_else(|| check::last_lines(text))));
-    }
-    if !end.is_zero() {
-        let during = log.last_step.map(|step| format!(" while {step}")).unwrap_or_default();
-        return Err(StepError::found(format!("the upgrade did not succeed{during}: {end}"))
-            .with_details(check::last_lines(text)));
-    }
-    let problems = database::postgres(run)?.verify_modules(
-        &step.database,
-        run.transaction.service.series,
-        &step.versions,
-    )?;
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(StepError::found(format!(
-        "Odoo ended well, but database {} is not upgraded: {}",
-        step.database,
-        problems.join("; ")
-    ))
-    .with_details(check::last_lines(text)))
+    let problem = match report.problem() {
+        Some(problem) => problem,
+        None => {
+            let problems = database::postgres(run)?.verify_modules(
+                &step.database,
+                run.transaction.service.series,
+                &step.versions,
+            )?;
+            if problems.is_empty() {
+                return Ok(());
+            }
+            let (database, problems) = (&step.database, problems.join("; "));
+            format!("Odoo ended well, but database {database} is not upgraded: {problems}")
+        }
+    };
+    let excerpt = match report.log.failure {
+        Some(failure) => failure.excerpt,
+        None => check::last_lines(&run.server.read(log)?.unwrap_or_default()),
+    };
+    Err(StepError::found(problem).with_details(excerpt))
 }

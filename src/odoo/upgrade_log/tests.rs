@@ -125,3 +125,14 @@ fn the_words_of_18_are_known() {
     the database holds no Odoo
     ");
 }
+
+#[test]
+fn a_traceback_that_odoo_survives_is_no_failure() {
+    let line = "2026-11-22 09:40:09,574 218 INFO acme ";
+    let trace =
+        "Traceback (most recent call last):\n  File \"x.py\", line 1, in y\nKeyError: 'z'\n";
+    let begun = format!("{line}odoo.addons.x: no rates today\n{trace}");
+    let log = UpgradeLog::read(&format!("{begun}{line}odoo.registry: Registry loaded in 1.0s\n"));
+    assert_eq!(log.problem(), None);
+    assert!(UpgradeLog::read(&begun).problem().is_some());
+}

@@ -1,9 +1,11 @@
 //! Runs Odoo's program beside its service: upgrades, load checks, import checks.
 
+mod follow;
+mod run_end;
+
 use std::{
     ffi::OsString,
-    fmt, fs,
-    io::{self, Read},
+    fs, io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -12,11 +14,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileError, ProgramError, Server};
+use super::{FileError, ProgramError, Server, Systemd};
 use crate::{
     host::{DatabaseName, ModuleName, UserName},
-    odoo::Series,
+    odoo::{Series, UpgradeLog},
 };
+
+use follow::Follower;
+pub use run_end::RunEnd;
+use run_end::read_end;
 
 const IMPORT_CHECK: &str = include_str!("import_check.py");
 
@@ -88,38 +94,22 @@ pub struct OdooRun {
     pub timeout: Duration,
 }
 
-/// How a run ended.
+/// What came of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RunEnd {
-    /// With a status; 0 is no success before its log is read.
-    Exited(i32),
-    /// By a signal.
-    Killed(i32),
-    /// Its time was over.
-    TimedOut,
-    /// The kernel ended it for lack of memory.
-    OutOfMemory,
-    /// Nobody saw it end; that is a failure.
-    Unknown(String),
+pub struct OdooRunReport {
+    /// How it ended.
+    pub end: RunEnd,
+    /// What it said, and no run before it in the same file.
+    pub log: UpgradeLog,
 }
 
-impl RunEnd {
-    /// Tells whether the status is 0.
+impl OdooRunReport {
+    /// Says in one sentence why the run was no success; none where neither its end
+    /// nor its log speaks against it. The states of the modules are still to be
+    /// looked at.
     #[must_use]
-    pub fn is_zero(&self) -> bool {
-        *self == Self::Exited(0)
-    }
-}
-
-impl fmt::Display for RunEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exited(status) => write!(f, "it ended with status {status}"),
-            Self::Killed(signal) => write!(f, "it was ended by signal {signal}"),
-            Self::TimedOut => f.write_str("it took longer than allowed and was ended"),
-            Self::OutOfMemory => f.write_str("the server ran out of memory and ended it"),
-            Self::Unknown(what) => write!(f, "nobody saw how it ended: {what}"),
-        }
+    pub fn problem(&self) -> Option<String> {
+        self.end.problem(&self.log)
     }
 }
 
@@ -168,8 +158,8 @@ pub enum OdooRunError {
 }
 
 impl OdooProgram {
-    /// Runs Odoo in a transient unit and waits for it; every line of its log is
-    /// handed on as it comes.
+    /// Runs Odoo in a transient unit and waits for it; every line it says is handed
+    /// on as it comes.
     ///
     /// # Errors
     /// Fails when the unit cannot be started or watched; how Odoo ended is no error.
@@ -178,7 +168,7 @@ impl OdooProgram {
         server: &Server,
         run: &OdooRun,
         on_line: &mut dyn FnMut(&str),
-    ) -> Result<RunEnd, OdooRunError> {
+    ) -> Result<OdooRunReport, OdooRunError> {
         let log = server.path(&run.log);
         let at = |operation| FileError::at(operation, &run.log);
         // Root creates it: systemd's own would be readable by all.
@@ -190,18 +180,32 @@ impl OdooProgram {
             .map_err(at("write"))?;
         let mut follower = Follower::at_end(&log).map_err(at("read"))?;
         let mut command = self.unit_command(server, run);
+        let mut said = String::new();
+        let mut on_line = |line: &str| {
+            on_line(line);
+            said.push_str(line);
+            said.push('\n');
+        };
         let mut child = command
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|source| ProgramError::Start { program: "systemd-run".to_owned(), source })?;
         let watch = |source| OdooRunError::Watch { unit: run.unit.clone(), source };
         while child.try_wait().map_err(watch)?.is_none() {
-            follower.read(on_line).map_err(at("read"))?;
+            follower.read(&mut on_line).map_err(at("read"))?;
             std::thread::sleep(POLL);
         }
         let output = child.wait_with_output().map_err(watch)?;
-        follower.read(on_line).map_err(at("read"))?;
-        Ok(read_end(&String::from_utf8_lossy(&output.stderr), output.status.code()))
+        follower.read(&mut on_line).map_err(at("read"))?;
+        let end = read_end(&String::from_utf8_lossy(&output.stderr), output.status.code());
+        if matches!(end, RunEnd::Unknown(_)) {
+            // Whoever waited for it is gone; it may still work on the database.
+            let systemd = Systemd::new(server);
+            if systemd.state(&run.unit)?.main_pid.is_some() {
+                systemd.stop(&run.unit)?;
+            }
+        }
+        Ok(OdooRunReport { end, log: UpgradeLog::read(&said) })
     }
 
     /// Imports the Python of modules under a release's odoo.conf, and nothing else:
@@ -312,30 +316,6 @@ fn escaped_path(path: &Path) -> OsString {
     path.to_str().map_or_else(|| path.as_os_str().to_owned(), |text| escaped(text).into())
 }
 
-/// Reads how a unit ended from what `systemd-run --wait` says:
-/// `Finished with result: timeout` and
-/// `Main processes terminated with: code=killed, status=15/TERM`.
-fn read_end(said: &str, status: Option<i32>) -> RunEnd {
-    let after = |text: &str| said.lines().find_map(|line| line.trim().strip_prefix(text));
-    let unknown = || {
-        let last = said.trim().lines().last().unwrap_or("systemd-run said nothing");
-        RunEnd::Unknown(last.to_owned())
-    };
-    let Some(result) = after("Finished with result: ") else { return unknown() };
-    match result {
-        "timeout" => return RunEnd::TimedOut,
-        "oom-kill" => return RunEnd::OutOfMemory,
-        "success" => return status.map_or_else(unknown, RunEnd::Exited),
-        _ => {}
-    }
-    let Some(code) = after("Main processes terminated with: code=") else { return unknown() };
-    // 252 separates with `/`, later versions with `, `.
-    let number = code.split_once("status=").map(|(_, rest)| rest);
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
-    let Some(number) = number.and_then(|text| digits(text).parse().ok()) else { return unknown() };
-    if code.starts_with("exited") { RunEnd::Exited(number) } else { RunEnd::Killed(number) }
-}
-
 /// Reads `Odoo Server 18.0-20250821`.
 fn read_version(said: &str) -> Option<Series> {
     let word = said.lines().find_map(|line| line.trim().strip_prefix("Odoo Server "))?;
@@ -343,143 +323,5 @@ fn read_version(said: &str) -> Option<Series> {
     Series::parse(&word[..end])
 }
 
-/// Reads what is appended to a file, in whole lines.
-struct Follower {
-    file: fs::File,
-    partial: Vec<u8>,
-}
-
-impl Follower {
-    fn at_end(path: &Path) -> io::Result<Self> {
-        let mut file = fs::File::open(path)?;
-        io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
-        Ok(Self { file, partial: Vec::new() })
-    }
-
-    fn read(&mut self, on_line: &mut dyn FnMut(&str)) -> io::Result<()> {
-        self.file.read_to_end(&mut self.partial)?;
-        while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<_> = self.partial.drain(..=end).collect();
-            on_line(String::from_utf8_lossy(&line).trim_end());
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn module(name: &str) -> ModuleName {
-        ModuleName::parse(name).unwrap()
-    }
-
-    fn program(series: Series) -> OdooProgram {
-        OdooProgram {
-            path: "/usr/bin/odoo".into(),
-            python: "/usr/bin/python3".into(),
-            series,
-            user: UserName::parse("odoo").unwrap(),
-            group: UserName::parse("odoo").unwrap(),
-            environment_file: None,
-        }
-    }
-
-    fn run(job: OdooJob) -> OdooRun {
-        OdooRun {
-            unit: "deploytx-1-upgrade".into(),
-            conf: "/opt/odoo/a.test/releases/0042/odoo.conf".into(),
-            database: DatabaseName::parse("acme").unwrap(),
-            job,
-            log: "/opt/odoo/a.test/journal/upgrade.log".into(),
-            timeout: Duration::from_secs(3600),
-        }
-    }
-
-    #[test]
-    fn an_upgrade_runs_in_its_own_unit_as_odoos_user() {
-        let job = OdooJob::Upgrade {
-            install: vec![],
-            upgrade: vec![module("sale_x"), module("stock_x")],
-            translations: Translations::Keep,
-        };
-        let command = program(Series::V19).unit_command(&Server::this(), &run(job));
-        let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
-        insta::assert_snapshot!(words.join("\n"), @r"
-    --collect
-    --wait
-    --property=User=odoo
-    --property=Group=odoo
-    --property=RuntimeMaxSec=3600
-    --property=TimeoutStopSec=10
-    --property=OOMPolicy=kill
-    --setenv=PGAPPNAME=odoo-deploy-upgrade
-    --setenv=ODOO_PGAPPNAME=odoo-deploy-upgrade
-    --unit
-    deploytx-1-upgrade
-    --property
-    StandardOutput=append:/opt/odoo/a.test/journal/upgrade.log
-    --property=StandardError=inherit
-    --
-    /usr/bin/odoo
-    -c
-    /opt/odoo/a.test/releases/0042/odoo.conf
-    -d
-    acme
-    -u
-    sale_x,stock_x
-    --stop-after-init
-    --no-http
-    --workers=0
-    --max-cron-threads=0
-    --limit-memory-hard=0
-    --logfile=
-    ");
-    }
-
-    #[test]
-    fn demo_data_is_refused_in_the_series_own_words() {
-        let job = OdooJob::Upgrade {
-            install: vec![module("base")],
-            upgrade: vec![],
-            translations: Translations::Overwrite,
-        };
-        let words = |series| format!("{:?}", program(series).arguments(&run(job.clone())));
-        assert!(words(Series::V19).contains("\"--without-demo=True\""));
-        assert!(words(Series::V18).contains("\"--without-demo=all\""));
-        assert!(words(Series::V18).contains("\"--i18n-overwrite\""));
-        assert!(
-            !format!("{:?}", program(Series::V19).arguments(&run(OdooJob::Load))).contains("-u")
-        );
-    }
-
-    #[test]
-    fn every_end_is_told_apart() {
-        let end = |result: &str, code: &str| {
-            let code = format!("Main processes terminated with: code={code}\n");
-            read_end(
-                &format!("Running as unit: x\nFinished with result: {result}\n{code}"),
-                Some(1),
-            )
-        };
-        assert_eq!(end("exit-code", "exited, status=255/EXCEPTION"), RunEnd::Exited(255));
-        assert_eq!(end("exit-code", "exited/status=1"), RunEnd::Exited(1));
-        assert_eq!(end("signal", "killed, status=9/KILL"), RunEnd::Killed(9));
-        assert_eq!(end("core-dump", "dumped, status=11/SEGV"), RunEnd::Killed(11));
-        assert_eq!(end("timeout", "killed, status=15/TERM"), RunEnd::TimedOut);
-        assert_eq!(end("oom-kill", "killed, status=9/KILL"), RunEnd::OutOfMemory);
-        assert_eq!(read_end("Finished with result: success\n", Some(0)), RunEnd::Exited(0));
-        assert_eq!(
-            read_end("Failed to start transient service unit\n", Some(1)),
-            RunEnd::Unknown("Failed to start transient service unit".to_owned())
-        );
-        assert_eq!(read_end("", None), RunEnd::Unknown("systemd-run said nothing".to_owned()));
-    }
-
-    #[test]
-    fn the_version_is_read_past_a_builds_date() {
-        assert_eq!(read_version("Odoo Server 19.0\n"), Some(Series::V19));
-        assert_eq!(read_version("Running as root\nOdoo Server 18.0-20250821"), Some(Series::V18));
-        assert_eq!(read_version("Odoo Server 16.0"), None);
-    }
-}
+mod tests;
