@@ -197,6 +197,7 @@ impl Run<'_> {
             return match self.take_back(done) {
                 Ok(()) => {
                     self.mark(ReleaseState::Failed);
+                    self.prune();
                     Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) }
                 }
                 Err(revert) => self.broken(failure, revert),
@@ -272,6 +273,16 @@ impl Run<'_> {
                     let failure = self.redacted(failure(&title, &error));
                     self.warn(format!("failed to {title}: {}", failure.message));
                 }
+            }
+        }
+    }
+
+    /// Keeps failures from piling up: each leaves a database and a release for
+    /// a closer look.
+    fn prune(&mut self) {
+        for step in self.transaction.finish.iter().filter(|step| matches!(step, Step::Prune(_))) {
+            if let Err(error) = step::apply(step, self) {
+                self.warn(format!("failed to {}: {error}", step.title()));
             }
         }
     }
