@@ -140,6 +140,19 @@ impl Run<'_> {
         self.events.tell(&Event::Warning { text: text.into() });
     }
 
+    /// Masks registered secrets in a log that Odoo wrote: what a module prints is kept.
+    ///
+    /// # Errors
+    /// Fails when the log cannot be read or replaced.
+    pub fn redact_log(&self, log: &Path) -> Result<(), FileError> {
+        let text = self.server.read(log)?.unwrap_or_default();
+        let redacted = self.events.redact(&text);
+        if redacted == text {
+            return Ok(());
+        }
+        step::release::replace(self.server, log, &redacted, 0o600)
+    }
+
     /// Notes that users are kept waiting from now on.
     pub fn interruption_begins(&mut self) {
         // Nobody waits for a host that was not live.
@@ -192,24 +205,12 @@ impl Run<'_> {
         }
         // What was live, or may have been, is kept for a closer look.
         done.retain(|undo| !matches!(undo, Undo::RemoveRelease { .. }));
-        if let Err(failure) = self.walk(&self.transaction.carry_out, &mut done) {
-            self.events.tell(&Event::Reverting);
-            return match self.take_back(done) {
-                Ok(()) => {
-                    self.mark(ReleaseState::Failed);
-                    self.prune();
-                    Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) }
-                }
-                Err(revert) => self.broken(failure, revert),
-            };
-        }
-        if let Err(error) = self.journal.write(&Entry::Commit) {
-            let failure = failure("reach the commit point", &error.into());
-            self.events.tell(&Event::Reverting);
-            return match self.take_back(done) {
-                Ok(()) => Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) },
-                Err(revert) => self.broken(failure, revert),
-            };
+        let verified = self.walk(&self.transaction.carry_out, &mut done).and_then(|()| {
+            let written = self.journal.write(&Entry::Commit);
+            written.map_err(|error| failure("reach the commit point", &error.into()))
+        });
+        if let Err(failure) = verified {
+            return self.revert(failure, done);
         }
         self.events.tell(&Event::Committed);
         self.held_jobs.clear();
@@ -217,6 +218,19 @@ impl Run<'_> {
         self.finish();
         self.interruption_ends();
         Outcome::Deployed
+    }
+
+    fn revert(&mut self, failure: Failure, done: Vec<Undo>) -> Outcome {
+        self.events.tell(&Event::Reverting);
+        if let Err(revert) = self.take_back(done) {
+            return self.broken(failure, revert);
+        }
+        self.mark(ReleaseState::Failed);
+        if let Err(error) = step::prune_after_revert(self) {
+            let failure = self.redacted(self::failure("prune", &error));
+            self.warn(format!("failed to remove what earlier failures left: {}", failure.message));
+        }
+        Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) }
     }
 
     /// Does the steps in order, each journaled before and after.
@@ -249,7 +263,7 @@ impl Run<'_> {
     /// Takes steps back, last first. The first that cannot be taken back stops
     /// the way back: what follows would build on sand.
     fn take_back(&mut self, done: Vec<Undo>) -> Result<(), Failure> {
-        self.held_jobs.clear();
+        self.journal.free_reserve();
         // A journal that cannot be written (a full disk) must not keep the host down.
         let _ = self.journal.write(&Entry::Revert);
         for undo in done.iter().rev() {
@@ -257,6 +271,7 @@ impl Run<'_> {
                 return Err(self.redacted(failure("revert", &error)));
             }
         }
+        self.held_jobs.clear();
         self.interruption_ends();
         Ok(())
     }
@@ -273,16 +288,6 @@ impl Run<'_> {
                     let failure = self.redacted(failure(&title, &error));
                     self.warn(format!("failed to {title}: {}", failure.message));
                 }
-            }
-        }
-    }
-
-    /// Keeps failures from piling up: each leaves a database and a release for
-    /// a closer look.
-    fn prune(&mut self) {
-        for step in self.transaction.finish.iter().filter(|step| matches!(step, Step::Prune(_))) {
-            if let Err(error) = step::apply(step, self) {
-                self.warn(format!("failed to {}: {error}", step.title()));
             }
         }
     }
@@ -313,6 +318,7 @@ impl Run<'_> {
 
     /// Writes the last entry, the line in the history and the last event.
     fn close(&mut self, outcome: &Outcome) {
+        self.journal.free_reserve();
         let broken = matches!(outcome, Outcome::Broken { .. });
         if !broken {
             // A broken host stays unfinished: the next agent that starts sees it.
