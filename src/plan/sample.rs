@@ -13,7 +13,7 @@ use super::{
     Service, ServiceFacts, Space, Step, UpdateChoice, make_plan,
 };
 use crate::{
-    host::{DatabaseName, EnvironmentName, HostName, ModuleName, SnapshotMethod},
+    host::{DatabaseName, EnvironmentName, HostName, ModuleName},
     layout::ReleaseNumber,
     odoo::{Manifest, Series},
     source::{Addon, BlobId, Branch, CommitId, CommitSummary, FileChange, Signature, TreeId},
@@ -260,7 +260,6 @@ fn desired(addons: Vec<Addon>, files: Files) -> Desired {
         policy: Policy {
             install: Vec::new(),
             keep: Vec::new(),
-            snapshot: SnapshotMethod::Template,
             upgrade_timeout: Duration::from_secs(3600),
             health_timeout: Duration::from_secs(120),
             keep_releases: 3,

@@ -85,7 +85,6 @@ mod tests {
             signatures: None,
             foreign_sessions: Vec::new(),
             filestore: None,
-            snapshot_obstacles: Vec::new(),
         }
     }
 
