@@ -12,6 +12,7 @@ mod upgrade;
 
 use super::{
     server::{FileError, ProgramError},
+    service::VerifyUnitError,
     transaction::Run,
     undo::Undo,
 };
@@ -37,7 +38,7 @@ pub enum StepError {
     Nginx(#[from] super::nginx::NginxError),
     /// A unit file.
     #[error(transparent)]
-    Unit(#[from] super::service::VerifyUnitError),
+    Unit(#[from] VerifyUnitError),
     /// Python's look into the code.
     #[error(transparent)]
     Inspect(#[from] super::inspect::InspectError),
@@ -89,6 +90,11 @@ impl StepError {
         match self {
             Self::Found { hint, .. } => hint.clone(),
             Self::Source(error) => error.hint(),
+            Self::Nginx(error) => error.hint(),
+            Self::Unit(VerifyUnitError::Rejected { .. }) => Some(
+                "correct `deployment/templates/odoo.service.hbs` or the host's file, and deploy again"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
