@@ -15,7 +15,7 @@ use crate::{
     layout::Layout,
     plan::{Step, Transaction},
     render,
-    secret::{Redactor, Secret},
+    secret::{Redactor, Secret, is_sensitive_key},
 };
 
 /// An agent that could not do its work.
@@ -81,7 +81,7 @@ fn redactor(transaction: &Transaction) -> Redactor {
     for step in &transaction.prepare {
         let Step::CheckOut(step) = step else { continue };
         let sensitive =
-            |key: &str| render::is_sensitive_key(key) || transaction.sensitive_keys.contains(key);
+            |key: &str| is_sensitive_key(key) || transaction.sensitive_keys.contains(key);
         let found = std::cell::RefCell::new(Vec::new());
         let _ = render::mask_conf(&step.odoo_conf, &sensitive, &|_, value| {
             found.borrow_mut().push(value.to_owned());

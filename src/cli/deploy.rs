@@ -1,6 +1,9 @@
 //! The main job, and `deploy plan`.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -8,14 +11,16 @@ use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
     json, plan_view,
-    surroundings::surroundings,
+    surroundings::{desktop_session, surroundings},
     terminal::{Style, Terminal},
 };
 use crate::{
     host::ModuleName,
+    notify::show_on_desktop,
     plan::{Event, Outcome, UpdateChoice},
     workflow::{
         Outside, Project, WorkflowError,
+        announce::Announcement,
         deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Report, Revision, prepare},
     },
 };
@@ -34,7 +39,7 @@ pub(super) async fn plan(
     Ok(if changes && arguments.exit_code { ExitCode::Changes } else { ExitCode::Success })
 }
 
-/// Deploys.
+/// Deploys, and tells those who want to hear of it how it ended.
 #[tokio::main]
 pub(super) async fn run(
     directory: &Path,
@@ -43,13 +48,42 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
+    let message = arguments.message.as_deref();
+    let mut announcement = Announcement::begin(&project, &target.host, message);
+    let ended = deploy(&project, target, arguments, &mut announcement, terminal).await;
+    let is_news = match (&mut announcement, &ended) {
+        (Some(announcement), Err(error)) => announcement.error(error),
+        (announcement, Ok(_)) => announcement.is_some() && !arguments.dry_run,
+        (None, Err(_)) => false,
+    };
+    if let Some(announcement) = announcement.filter(|_| is_news) {
+        tell_others(&announcement, &project, arguments, terminal).await;
+    }
+    ended
+}
+
+async fn deploy(
+    project: &Project,
+    target: &TargetArguments,
+    arguments: &DeployArguments,
+    announcement: &mut Option<Announcement>,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    let began = Instant::now();
     let mut request = request(target)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
-    let prepared = make(&project, &request, terminal).await?;
+    let prepared = make(project, &request, terminal).await?;
+    if let Some(announcement) = announcement {
+        announcement.know(&prepared);
+    }
+    let previous = prepared.plan.transaction.previous;
     if prepared.plan.is_empty() || arguments.dry_run {
-        if arguments.dry_run && !prepared.plan.is_empty() {
+        if !prepared.plan.is_empty() {
             terminal.note("dry run: nothing was changed");
+        }
+        if let Some(announcement) = announcement {
+            announcement.unchanged(previous);
         }
         prepared.leave().await;
         return Ok(ExitCode::Success);
@@ -59,10 +93,33 @@ pub(super) async fn run(
         return Err(WorkflowError::Declined);
     }
     let release = prepared.plan.transaction.number;
-    let previous = prepared.plan.transaction.previous;
     let report = prepared.carry_out(&mut |notice| tell(&notice, terminal)).await?;
     terminal.idle();
+    if let Some(announcement) = announcement {
+        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        announcement.report(&report, milliseconds);
+    }
     Ok(conclude(&report, release, previous, terminal))
+}
+
+/// Tells the channels and the desktop. Neither ever changes the exit code.
+async fn tell_others(
+    announcement: &Announcement,
+    project: &Project,
+    arguments: &DeployArguments,
+    terminal: &mut Terminal,
+) {
+    for failure in announcement.send(project).await {
+        terminal.warning(&failure);
+    }
+    let wanted = project.settings.desktop_notification && terminal.is_interactive();
+    if arguments.notify || wanted {
+        let message = announcement.message();
+        let note = show_on_desktop(&message, desktop_session());
+        if let Some(note) = note.filter(|_| arguments.notify) {
+            terminal.warning(&note);
+        }
+    }
 }
 
 async fn make(

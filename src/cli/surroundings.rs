@@ -3,6 +3,7 @@
 use std::{env, path::PathBuf, process::Command};
 
 use crate::{
+    notify::Session,
     transport::Machine,
     workflow::{Operator, Surroundings},
 };
@@ -17,6 +18,11 @@ pub(super) fn surroundings() -> Surroundings {
         machine: machine(),
         cache: cache(),
     }
+}
+
+/// Tells whether there is a desktop that could show something.
+pub(super) fn desktop_session() -> Session {
+    Session::of(text("DBUS_SESSION_BUS_ADDRESS").as_deref())
 }
 
 fn operator() -> Operator {

@@ -397,3 +397,6 @@ pub fn megabytes(bytes: u64) -> String {
     const MEGABYTE: u64 = 1 << 20;
     format!("{} MB", bytes.div_ceil(MEGABYTE))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The stories of the tool, each told top to bottom. Does I/O.
 
+pub mod announce;
 pub mod deploy;
 pub mod init;
 pub mod render;

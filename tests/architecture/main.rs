@@ -19,6 +19,7 @@ const ORDER: [&str; 13] = [
     "render",
     "wire",
     "transport",
+    "notify",
     "agent",
     "workflow",
 ];

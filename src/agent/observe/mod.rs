@@ -12,13 +12,14 @@ use super::{
     step::{release, switch},
 };
 use crate::{
-    host::{DatabaseName, HostFile},
+    host::{DatabaseName, HostFile, KEPT},
     layout::{Layout, ReleaseNumber},
     plan::{
         ClusterFacts, DatabaseAccess, DatabaseFacts, HostFacts, Observed, ReleaseFacts,
         RunningFrom, ServerFacts,
     },
     render,
+    secret::is_sensitive_key,
     wire::ObserveRequest,
 };
 
@@ -113,14 +114,14 @@ fn odoo_conf(
 ) -> Result<Option<String>, FileError> {
     let Some(text) = server.read(&layout.current().join("odoo.conf"))? else { return Ok(None) };
     let sensitive = |key: &str| {
-        render::is_sensitive_key(key)
+        is_sensitive_key(key)
             || request.sensitive_keys.contains(key)
             || request.keep.iter().any(|kept| kept == key)
             || releases.iter().any(|release| release.record.sensitive_keys.contains(key))
     };
     let mask = |key: &str, value: &str| {
         if request.keep.iter().any(|kept| kept == key) {
-            render::KEPT.to_owned()
+            KEPT.to_owned()
         } else {
             render::keyed_mask(&request.mask_key, key, value)
         }

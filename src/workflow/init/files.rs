@@ -34,9 +34,8 @@ const PLATFORM: &[File] = files![
 
 /// The demonstration's host, which installs its modules and runs as the user that Odoo's
 /// package brings, in place of the sample.
-const DEMO_HOST: &[File] = files![
-    "config/hosts/demo.somosblink.com.conf" = "demo/demo.somosblink.com.conf",
-];
+const DEMO_HOST: &[File] =
+    files!["config/hosts/demo.somosblink.com.conf" = "demo/demo.somosblink.com.conf",];
 
 /// A commit of the demonstration's history.
 struct DemoCommit {
