@@ -69,7 +69,7 @@ pub fn run_transaction(server: &Server, plan: &Path) -> Result<(), AgentError> {
     let directory = layout.journal().join(&transaction.id);
     fs::create_dir_all(server.path(&directory)).map_err(FileError::at("create", &directory))?;
     let events = EventLog::open(server, &directory, redactor(server, &layout, &transaction))?;
-    transaction::execute(server, &transaction, events)?;
+    transaction::execute(server, &transaction, events);
     Ok(())
 }
 

@@ -56,28 +56,29 @@ pub struct Run<'a> {
 
 /// Carries the transaction out and tells its events. The last event says how
 /// it ended.
-///
-/// # Errors
-/// Fails only where not even the lock, the journal or the event log can be
-/// used; then nothing was touched.
-pub(super) fn execute(
-    server: &Server,
-    transaction: &Transaction,
-    mut events: EventLog,
-) -> Result<Outcome, FileError> {
+pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: EventLog) -> Outcome {
     let layout = Layout::new(transaction.host.clone());
-    let lock = match HostLock::take(server, &layout, &transaction.holder) {
-        Ok(lock) => lock,
-        Err(LockError::Held(holder)) => {
-            let outcome = Outcome::Locked { holder };
+    let begun = HostLock::take(server, &layout, &transaction.holder).and_then(|lock| {
+        let access =
+            observe::complete_access(server, &layout, &transaction.access, &transaction.keep)?;
+        let directory = layout.journal().join(&transaction.id);
+        let host = transaction.host.as_str();
+        let journal = Journal::begin(server, &directory, &transaction.id, host)?;
+        Ok((lock, access, directory, journal))
+    });
+    let (lock, access, directory, journal) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            let outcome = match error {
+                LockError::Held(holder) => Outcome::Locked { holder },
+                LockError::File(error) => {
+                    Outcome::Refused { failure: failure("begin", &error.into()) }
+                }
+            };
             events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
-            return Ok(outcome);
+            return outcome;
         }
-        Err(LockError::File(error)) => return Err(error),
     };
-    let access = observe::complete_access(server, &layout, &transaction.access, &transaction.keep)?;
-    let directory = layout.journal().join(&transaction.id);
-    let journal = Journal::begin(server, &directory, &transaction.id, transaction.host.as_str())?;
     let mut run = Run {
         server,
         layout,
@@ -102,7 +103,7 @@ pub(super) fn execute(
     };
     run.close(&outcome);
     drop(lock);
-    Ok(outcome)
+    outcome
 }
 
 impl Run<'_> {
