@@ -1,5 +1,6 @@
 //! The reference says what the program does, and links lead somewhere.
 #![expect(clippy::unwrap_used, reason = "a file that cannot be read has to fail the test")]
+#![expect(clippy::disallowed_methods, reason = "writes the generated page where it is asked to")]
 
 use std::{
     collections::BTreeSet,
@@ -58,8 +59,8 @@ fn every_event_has_an_example_that_the_program_reads() {
         assert_eq!(value["schema"], 1, "{example}");
         let name = value["event"].as_str().unwrap().to_owned();
         if !OTHER_EVENTS.contains(&name.as_str()) {
-            let event: Event = serde_json::from_value(value)
-                .unwrap_or_else(|error| panic!("{error}: {example}"));
+            let event: Event =
+                serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}: {example}"));
             assert!(is_printed(&event), "{example}");
         }
         seen.insert(name);
@@ -107,10 +108,8 @@ fn json_examples(text: &str) -> Vec<String> {
 #[test]
 fn every_lint_rule_is_described_and_no_other() {
     let text = read("docs/reference/lint.md");
-    let described: BTreeSet<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'))
-        .collect();
+    let described: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
     let known: BTreeSet<&str> = RuleId::ALL.iter().map(|rule| rule.as_str()).collect();
     assert_eq!(described, known);
 }
