@@ -12,6 +12,7 @@ mod upgrade;
 
 use super::{
     server::{FileError, ProgramError},
+    service::VerifyUnitError,
     transaction::Run,
     undo::Undo,
 };
@@ -37,7 +38,7 @@ pub enum StepError {
     Nginx(#[from] super::nginx::NginxError),
     /// A unit file.
     #[error(transparent)]
-    Unit(#[from] super::service::VerifyUnitError),
+    Unit(#[from] VerifyUnitError),
     /// Python's look into the code.
     #[error(transparent)]
     Inspect(#[from] super::inspect::InspectError),
@@ -89,6 +90,11 @@ impl StepError {
         match self {
             Self::Found { hint, .. } => hint.clone(),
             Self::Source(error) => error.hint(),
+            Self::Nginx(error) => error.hint(),
+            Self::Unit(VerifyUnitError::Rejected { .. }) => Some(
+                "correct `deployment/templates/odoo.service.hbs` or the host's file, and deploy again"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -137,6 +143,22 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         | Step::HideMaintenance
         | Step::Prune(_) => Ok(Vec::new()),
     }
+}
+
+/// Removes what earlier transactions left, once this one is taken back: each
+/// that failed keeps a database, and they would fill the disk one by one.
+///
+/// # Errors
+/// Fails when something cannot be removed.
+pub(super) fn prune_after_revert(run: &mut Run<'_>) -> Result<(), StepError> {
+    let step = run.transaction.finish.iter().find_map(|step| match step {
+        Step::Prune(step) => Some(step.clone()),
+        _ => None,
+    });
+    let Some(mut step) = step else { return Ok(()) };
+    // What was just kept for a closer look stays.
+    step.keep_snapshots = step.keep_snapshots.max(1);
+    prune::prune(run, &step)
 }
 
 /// Does a step.
