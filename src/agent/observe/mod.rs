@@ -70,7 +70,7 @@ fn host_facts(
             _ => RunningFrom::Elsewhere(target),
         }
     });
-    let highest = releases.iter().map(|release| release.record.number.0).max().unwrap_or(0);
+    let highest = highest_directory(server, layout)?;
     Ok(HostFacts {
         current,
         last_number: highest.max(history::highest_release(server, layout)?),
@@ -101,6 +101,20 @@ fn releases(server: &Server, layout: &Layout) -> Result<Vec<ReleaseFacts>, FileE
     }
     releases.sort_by_key(|release| release.record.number);
     Ok(releases)
+}
+
+/// Returns the highest number of a release's directory, whether it was completed
+/// or not; 0 where there is none.
+fn highest_directory(server: &Server, layout: &Layout) -> Result<u32, FileError> {
+    let directory = layout.releases();
+    let Ok(entries) = fs::read_dir(server.path(&directory)) else { return Ok(0) };
+    let mut highest = 0;
+    for entry in entries {
+        let name = entry.map_err(FileError::at("list", &directory))?.file_name();
+        let number = name.to_str().and_then(ReleaseNumber::from_directory_name);
+        highest = highest.max(number.map_or(0, |number| number.0));
+    }
+    Ok(highest)
 }
 
 /// Reads the live odoo.conf. Secrets do not leave the server: their values are

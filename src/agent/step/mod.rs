@@ -155,6 +155,22 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
     }
 }
 
+/// Removes what earlier transactions left, once this one is taken back: each
+/// that failed keeps a database, and they would fill the disk one by one.
+///
+/// # Errors
+/// Fails when something cannot be removed.
+pub(super) fn prune_after_revert(run: &mut Run<'_>) -> Result<(), StepError> {
+    let step = run.transaction.finish.iter().find_map(|step| match step {
+        Step::Prune(step) => Some(step.clone()),
+        _ => None,
+    });
+    let Some(mut step) = step else { return Ok(()) };
+    // What was just kept for a closer look stays.
+    step.keep_snapshots = step.keep_snapshots.max(1);
+    prune::prune(run, &step)
+}
+
 /// Does a step.
 ///
 /// # Errors

@@ -179,7 +179,7 @@ pub(super) fn write(server: &Server, path: &Path, text: &str, mode: u32) -> Resu
 
 /// Writes a file beside its place and renames it: it is there as a whole or
 /// not at all, also after a power cut.
-pub(super) fn replace(
+pub(in crate::agent) fn replace(
     server: &Server,
     path: &Path,
     text: &str,

@@ -26,8 +26,8 @@ const PLATFORM: &[File] = files![
     "config/hosts/demo.somosblink.com.conf" = "platform/config/hosts/demo.somosblink.com.conf",
     "config/hosts/localhost.conf" = "platform/config/hosts/localhost.conf",
     "config/templates/production.template.conf" =
-        "platform/config/templates/production.template.conf",
-    "config/templates/test.template.conf" = "platform/config/templates/test.template.conf",
+        "../../../config/templates/production.template.conf",
+    "config/templates/test.template.conf" = "../../../config/templates/test.template.conf",
     "custom-addons/README.md" = "platform/custom-addons/README.md",
     "docs/host-environment-map.md" = "platform/docs/host-environment-map.md",
 ];
