@@ -59,7 +59,7 @@ pub struct Run<'a> {
 /// it ended.
 pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: EventLog) -> Outcome {
     let layout = Layout::new(transaction.host.clone());
-    let directory = layout.journal().join(&transaction.id);
+    let directory = layout.journal().join(transaction.id.as_str());
     let (lock, access, journal) = match begin(server, &layout, transaction, &directory) {
         Ok(begun) => begun,
         Err(error) => {
@@ -111,7 +111,8 @@ fn begin(
     let lock = HostLock::take(server, layout, &transaction.holder)?;
     let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
     ballast::take_on(server, layout)?;
-    let journal = Journal::begin(server, directory, &transaction.id, transaction.host.as_str())?;
+    let journal =
+        Journal::begin(server, directory, transaction.id.as_str(), transaction.host.as_str())?;
     Ok((lock, access, journal))
 }
 
@@ -204,7 +205,7 @@ impl Run<'_> {
     fn all_or_nothing(&mut self) -> Outcome {
         let steps = &self.transaction;
         let total = steps.prepare.len() + steps.carry_out.len() + steps.finish.len();
-        let started = Event::Started { transaction: self.transaction.id.clone(), steps: total };
+        let started = Event::Started { transaction: self.transaction.id.to_string(), steps: total };
         self.events.tell(&started);
         let mut done = Vec::new();
         if let Err(failure) = self.walk(&self.transaction.prepare, &mut done) {
