@@ -70,10 +70,10 @@ impl Serialize for Secret {
     }
 }
 
-/// Words that make a key sensitive.
+/// Words that make a key sensitive. `pass` is that of `admin_passwd`,
+/// `db_password`, `smtp_pass` and passphrases.
 pub const SENSITIVE_WORDS: [&str; 10] = [
-    "passw",
-    "passphrase",
+    "pass",
     "pwd",
     "secret",
     "token",
@@ -81,13 +81,14 @@ pub const SENSITIVE_WORDS: [&str; 10] = [
     "api_key",
     "apikey",
     "access_key",
+    "private_key",
     "webhook",
 ];
 
 /// Tells whether a key holds a secret, whatever its value looks like.
 #[must_use]
 pub fn is_sensitive_key(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
+    let key = key.to_lowercase().replace('-', "_");
     SENSITIVE_WORDS.iter().any(|word| key.contains(word))
 }
 

@@ -16,7 +16,7 @@ use crate::{
     layout::Layout,
     plan::{Step, Transaction},
     render,
-    secret::{Redactor, Secret},
+    secret::{Redactor, Secret, is_sensitive_key},
 };
 
 /// An agent that could not do its work.
@@ -66,10 +66,10 @@ pub fn run_transaction(server: &Server, plan: &Path) -> Result<(), AgentError> {
     let transaction: Transaction = serde_json::from_slice(&bytes)
         .map_err(|source| AgentError::Plan { path: plan.to_owned(), source })?;
     let layout = Layout::new(transaction.host.clone());
-    let directory = layout.journal().join(&transaction.id);
+    let directory = layout.journal().join(transaction.id.as_str());
     fs::create_dir_all(server.path(&directory)).map_err(FileError::at("create", &directory))?;
     let events = EventLog::open(server, &directory, redactor(server, &layout, &transaction))?;
-    transaction::execute(server, &transaction, events)?;
+    transaction::execute(server, &transaction, events);
     Ok(())
 }
 
@@ -88,7 +88,7 @@ fn redactor(server: &Server, layout: &Layout, transaction: &Transaction) -> Reda
     for text in new.chain(live) {
         let found = RefCell::new(Vec::new());
         let sensitive = |key: &str| {
-            render::is_sensitive_key(key)
+            is_sensitive_key(key)
                 || transaction.sensitive_keys.contains(key)
                 || transaction.keep.iter().any(|kept| kept == key)
         };

@@ -57,32 +57,21 @@ pub struct Run<'a> {
 
 /// Carries the transaction out and tells its events. The last event says how
 /// it ended.
-///
-/// # Errors
-/// Fails only where not even the lock can be used; then nothing was touched.
-pub(super) fn execute(
-    server: &Server,
-    transaction: &Transaction,
-    mut events: EventLog,
-) -> Result<Outcome, FileError> {
+pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: EventLog) -> Outcome {
     let layout = Layout::new(transaction.host.clone());
-    let lock = match HostLock::take(server, &layout, &transaction.holder) {
-        Ok(lock) => lock,
-        Err(LockError::Held(holder)) => {
-            let outcome = Outcome::Locked { holder };
-            events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
-            return Ok(outcome);
-        }
-        Err(LockError::File(error)) => return Err(error),
-    };
-    let directory = layout.journal().join(&transaction.id);
-    let (access, journal) = match begin(server, &layout, transaction, &directory) {
+    let directory = layout.journal().join(transaction.id.as_str());
+    let (lock, access, journal) = match begin(server, &layout, transaction, &directory) {
         Ok(begun) => begun,
         Err(error) => {
-            ballast::give_up(server, &layout);
-            let outcome = Outcome::Refused { failure: failure("begin", &error.into()) };
+            let outcome = match error {
+                LockError::Held(holder) => Outcome::Locked { holder },
+                LockError::File(error) => {
+                    ballast::give_up(server, &layout);
+                    Outcome::Refused { failure: failure("begin", &error.into()) }
+                }
+            };
             events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
-            return Ok(outcome);
+            return outcome;
         }
     };
     let mut run = Run {
@@ -109,20 +98,22 @@ pub(super) fn execute(
     };
     run.close(&outcome);
     drop(lock);
-    Ok(outcome)
+    outcome
 }
 
-/// Opens what a transaction cannot do without.
+/// Takes what a transaction cannot do without.
 fn begin(
     server: &Server,
     layout: &Layout,
     transaction: &Transaction,
     directory: &Path,
-) -> Result<(DatabaseAccess, Journal), FileError> {
+) -> Result<(HostLock, DatabaseAccess, Journal), LockError> {
+    let lock = HostLock::take(server, layout, &transaction.holder)?;
     let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
     ballast::take_on(server, layout)?;
-    let journal = Journal::begin(server, directory, &transaction.id, transaction.host.as_str())?;
-    Ok((access, journal))
+    let journal =
+        Journal::begin(server, directory, transaction.id.as_str(), transaction.host.as_str())?;
+    Ok((lock, access, journal))
 }
 
 impl Run<'_> {
@@ -218,7 +209,7 @@ impl Run<'_> {
     fn all_or_nothing(&mut self) -> Outcome {
         let steps = &self.transaction;
         let total = steps.prepare.len() + steps.carry_out.len() + steps.finish.len();
-        let started = Event::Started { transaction: self.transaction.id.clone(), steps: total };
+        let started = Event::Started { transaction: self.transaction.id.to_string(), steps: total };
         self.events.tell(&started);
         let mut done = Vec::new();
         if let Err(failure) = self.walk(&self.transaction.prepare, &mut done) {

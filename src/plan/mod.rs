@@ -12,8 +12,11 @@ mod observed;
 mod obstacle;
 mod python;
 mod release;
+#[cfg(test)]
+mod sample;
 mod step;
 mod switch;
+mod transaction_id;
 mod upgrade;
 
 pub use access::DatabaseAccess;
@@ -35,4 +38,5 @@ pub use step::{
     UpgradeModules,
 };
 pub use switch::Switch;
+pub use transaction_id::TransactionId;
 pub use upgrade::DatabaseUpgrade;

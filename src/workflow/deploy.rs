@@ -12,14 +12,14 @@ use super::{
     outside::{self, Outside},
 };
 use crate::{
-    host::{HostName, ModuleName},
+    host::{HostName, KEPT, ModuleName},
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, Outcome,
-        Plan, Policy, Service, Transaction, UpdateChoice, live_record, make_plan,
+        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record, make_plan,
     },
     render,
-    secret::Redactor,
+    secret::{Redactor, is_sensitive_key},
     settings::{Environment, Settings},
     source::{Addon, CommitLog, TreeId},
     transport::Agent,
@@ -52,7 +52,7 @@ pub struct DeployRequest {
     /// How long to wait for a lock that is held.
     pub wait_lock: Duration,
     /// A unique id, its time first.
-    pub id: String,
+    pub id: TransactionId,
     /// Seconds since the epoch.
     pub now: i64,
     /// A random key under which secrets are compared.
@@ -394,13 +394,11 @@ fn both_files(
     let (mut compared, _) = renderer.files(live, has_ipv6)?;
     let keep = &renderer.host.deploy.keep;
     let sensitive = |key: &str| {
-        render::is_sensitive_key(key)
-            || sensitive_keys.contains(key)
-            || keep.iter().any(|kept| kept == key)
+        is_sensitive_key(key) || sensitive_keys.contains(key) || keep.iter().any(|kept| kept == key)
     };
     compared.odoo_conf = render::mask_conf(&compared.odoo_conf, &sensitive, &|key, value| {
         if keep.iter().any(|kept| kept == key) {
-            render::KEPT.to_owned()
+            KEPT.to_owned()
         } else {
             render::keyed_mask(mask_key, key, value)
         }
@@ -441,7 +439,7 @@ fn holder(project: &Project, request: &DeployRequest) -> Holder {
         from: project.operator.from.clone(),
         url: project.operator.url.clone(),
         message: request.message.clone(),
-        transaction: request.id.clone(),
+        transaction: request.id.to_string(),
         since: request.now,
     }
 }

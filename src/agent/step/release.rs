@@ -15,9 +15,9 @@ use crate::{
         transaction::Run,
         undo::Undo,
     },
+    host::KEPT,
     layout::{Layout, ReleaseNumber},
     plan::{CheckOut, ReleaseRecord, ReleaseState},
-    render,
     source::{Previous, Store},
 };
 
@@ -106,7 +106,7 @@ fn with_kept_options(run: &Run<'_>, step: &CheckOut) -> Result<String, StepError
                 run.layout.conf_link().display()
             )));
         };
-        let placeholder = format!("\n{key} = {}\n", render::KEPT);
+        let placeholder = format!("\n{key} = {KEPT}\n");
         let line = format!("\n{key} = {}\n", value.replace('\n', "\n    "));
         text = text.replacen(&placeholder, &line, 1);
     }
