@@ -7,3 +7,5 @@ mod load;
 mod world;
 
 mod flow;
+mod modules;
+mod policy;
