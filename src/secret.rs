@@ -70,10 +70,10 @@ impl Serialize for Secret {
     }
 }
 
-/// Words that make a key sensitive.
+/// Words that make a key sensitive. `pass` is that of `admin_passwd`,
+/// `db_password`, `smtp_pass` and passphrases.
 pub const SENSITIVE_WORDS: [&str; 10] = [
-    "passw",
-    "passphrase",
+    "pass",
     "pwd",
     "secret",
     "token",
@@ -81,26 +81,32 @@ pub const SENSITIVE_WORDS: [&str; 10] = [
     "api_key",
     "apikey",
     "access_key",
+    "private_key",
     "webhook",
 ];
 
 /// Tells whether a key holds a secret, whatever its value looks like.
 #[must_use]
 pub fn is_sensitive_key(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
+    let key = key.to_lowercase().replace('-', "_");
     SENSITIVE_WORDS.iter().any(|word| key.contains(word))
 }
 
 /// Tells whether a text holds a password as a URL does, `scheme://user:password@host`.
 #[must_use]
 pub fn has_url_password(text: &str) -> bool {
-    text.split("://").skip(1).any(|rest| {
+    url_passwords(text).next().is_some()
+}
+
+/// Returns the passwords of the URLs in a text.
+fn url_passwords(text: &str) -> impl Iterator<Item = &str> {
+    let password = |rest: &'_ str| -> Option<std::ops::Range<usize>> {
         let authority = rest.split(['/', '?', ' ', '\n']).next().unwrap_or_default();
-        let login = authority.rsplit_once('@').map(|(login, _)| login);
-        login
-            .and_then(|login| login.split_once(':'))
-            .is_some_and(|(_, password)| !password.is_empty())
-    })
+        let (login, _) = authority.rsplit_once('@')?;
+        let (user, password) = login.split_once(':')?;
+        (!password.is_empty()).then(|| user.len() + 1..login.len())
+    };
+    text.split("://").skip(1).filter_map(move |rest| rest.get(password(rest)?))
 }
 
 /// Names and values of secrets: the process environment, then `config/secrets.env`.

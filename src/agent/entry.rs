@@ -1,6 +1,7 @@
 //! How the agent is started: as a session, or as a transaction.
 
 use std::{
+    cell::RefCell,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -15,7 +16,7 @@ use crate::{
     layout::Layout,
     plan::{Step, Transaction},
     render,
-    secret::{Redactor, Secret},
+    secret::{Redactor, Secret, is_sensitive_key},
 };
 
 /// An agent that could not do its work.
@@ -67,29 +68,35 @@ pub fn run_transaction(server: &Server, plan: &Path) -> Result<(), AgentError> {
     let layout = Layout::new(transaction.host.clone());
     let directory = layout.journal().join(&transaction.id);
     fs::create_dir_all(server.path(&directory)).map_err(FileError::at("create", &directory))?;
-    let events = EventLog::open(server, &directory, redactor(&transaction))?;
-    transaction::execute(server, &transaction, events)?;
+    let events = EventLog::open(server, &directory, redactor(server, &layout, &transaction))?;
+    transaction::execute(server, &transaction, events);
     Ok(())
 }
 
-/// Collects the secrets of a transaction: what its odoo.conf says of sensitive options.
-fn redactor(transaction: &Transaction) -> Redactor {
+/// Collects the secrets of a transaction: what the odoo.conf it brings says of
+/// sensitive options, and the live one, whose values may stay.
+fn redactor(server: &Server, layout: &Layout, transaction: &Transaction) -> Redactor {
     let mut redactor = Redactor::default();
     if let Some(password) = &transaction.access.password {
         redactor.add(&Secret::new(password));
     }
-    for step in &transaction.prepare {
-        let Step::CheckOut(step) = step else { continue };
-        let sensitive =
-            |key: &str| render::is_sensitive_key(key) || transaction.sensitive_keys.contains(key);
-        let found = std::cell::RefCell::new(Vec::new());
-        let _ = render::mask_conf(&step.odoo_conf, &sensitive, &|_, value| {
-            found.borrow_mut().push(value.to_owned());
+    let new = transaction.prepare.iter().filter_map(|step| match step {
+        Step::CheckOut(step) => Some(step.odoo_conf.clone()),
+        _ => None,
+    });
+    let live = server.read(&layout.current().join("odoo.conf")).ok().flatten();
+    for text in new.chain(live) {
+        let found = RefCell::new(Vec::new());
+        let sensitive = |key: &str| {
+            is_sensitive_key(key)
+                || transaction.sensitive_keys.contains(key)
+                || transaction.keep.iter().any(|kept| kept == key)
+        };
+        let _ = render::mask_conf(&text, &sensitive, &|_, value| {
+            found.borrow_mut().push(Secret::new(value));
             String::new()
         });
-        for value in found.into_inner() {
-            redactor.add(&Secret::new(value));
-        }
+        found.into_inner().iter().for_each(|secret| redactor.add(secret));
     }
     redactor
 }

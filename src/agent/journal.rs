@@ -10,6 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    ballast,
     server::{FileError, Server},
     undo::Undo,
 };
@@ -79,8 +80,8 @@ impl Journal {
         fs::create_dir_all(server.path(directory)).map_err(FileError::at("create", directory))?;
         let path = directory.join("journal");
         let file = File::create_new(server.path(&path)).map_err(FileError::at("create", &path))?;
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, PREALLOCATED)
-            .map_err(|error| FileError::at("set space aside for", &path)(error.into()))?;
+        ballast::set_aside(&file, PREALLOCATED)
+            .map_err(FileError::at("set space aside for", &path))?;
         let mut journal = Self { file, path };
         journal.write(&Entry::Begin {
             version: JOURNAL_VERSION,

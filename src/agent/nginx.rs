@@ -57,6 +57,24 @@ pub enum NginxError {
     },
 }
 
+impl NginxError {
+    /// Returns the next move, where there is one to name.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Program(_) | Self::File(_) => return None,
+            Self::Rejected(_) => {
+                "correct `[deploy.nginx]` of the host's file or `deployment/templates/nginx.conf.hbs`, and deploy again"
+            }
+            Self::PortTaken { .. } => {
+                "stop that program, or choose another `port` in `[deploy.nginx]`"
+            }
+            Self::NotServed { .. } => "nginx's own error log on the server says why",
+        };
+        Some(text.to_owned())
+    }
+}
+
 impl<'a> Nginx<'a> {
     /// Opens the server's nginx.
     #[must_use]

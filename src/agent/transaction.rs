@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    ballast,
     events::EventLog,
     history,
     journal::{self, Entry, Journal},
@@ -56,28 +57,23 @@ pub struct Run<'a> {
 
 /// Carries the transaction out and tells its events. The last event says how
 /// it ended.
-///
-/// # Errors
-/// Fails only where not even the lock, the journal or the event log can be
-/// used; then nothing was touched.
-pub(super) fn execute(
-    server: &Server,
-    transaction: &Transaction,
-    mut events: EventLog,
-) -> Result<Outcome, FileError> {
+pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: EventLog) -> Outcome {
     let layout = Layout::new(transaction.host.clone());
-    let lock = match HostLock::take(server, &layout, &transaction.holder) {
-        Ok(lock) => lock,
-        Err(LockError::Held(holder)) => {
-            let outcome = Outcome::Locked { holder };
-            events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
-            return Ok(outcome);
-        }
-        Err(LockError::File(error)) => return Err(error),
-    };
-    let access = observe::complete_access(server, &layout, &transaction.access, &transaction.keep)?;
     let directory = layout.journal().join(&transaction.id);
-    let journal = Journal::begin(server, &directory, &transaction.id, transaction.host.as_str())?;
+    let (lock, access, journal) = match begin(server, &layout, transaction, &directory) {
+        Ok(begun) => begun,
+        Err(error) => {
+            let outcome = match error {
+                LockError::Held(holder) => Outcome::Locked { holder },
+                LockError::File(error) => {
+                    ballast::give_up(server, &layout);
+                    Outcome::Refused { failure: failure("begin", &error.into()) }
+                }
+            };
+            events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
+            return outcome;
+        }
+    };
     let mut run = Run {
         server,
         layout,
@@ -102,7 +98,21 @@ pub(super) fn execute(
     };
     run.close(&outcome);
     drop(lock);
-    Ok(outcome)
+    outcome
+}
+
+/// Takes what a transaction cannot do without.
+fn begin(
+    server: &Server,
+    layout: &Layout,
+    transaction: &Transaction,
+    directory: &Path,
+) -> Result<(HostLock, DatabaseAccess, Journal), LockError> {
+    let lock = HostLock::take(server, layout, &transaction.holder)?;
+    let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
+    ballast::take_on(server, layout)?;
+    let journal = Journal::begin(server, directory, &transaction.id, transaction.host.as_str())?;
+    Ok((lock, access, journal))
 }
 
 impl Run<'_> {
@@ -138,6 +148,19 @@ impl Run<'_> {
     /// Tells something that the operator should know.
     pub fn warn(&mut self, text: impl Into<String>) {
         self.events.tell(&Event::Warning { text: text.into() });
+    }
+
+    /// Masks registered secrets in a log that Odoo wrote: what a module prints is kept.
+    ///
+    /// # Errors
+    /// Fails when the log cannot be read or replaced.
+    pub fn redact_log(&self, log: &Path) -> Result<(), FileError> {
+        let text = self.server.read(log)?.unwrap_or_default();
+        let redacted = self.events.redact(&text);
+        if redacted == text {
+            return Ok(());
+        }
+        step::release::replace(self.server, log, &redacted, 0o600)
     }
 
     /// Notes that users are kept waiting from now on.
@@ -192,23 +215,12 @@ impl Run<'_> {
         }
         // What was live, or may have been, is kept for a closer look.
         done.retain(|undo| !matches!(undo, Undo::RemoveRelease { .. }));
-        if let Err(failure) = self.walk(&self.transaction.carry_out, &mut done) {
-            self.events.tell(&Event::Reverting);
-            return match self.take_back(done) {
-                Ok(()) => {
-                    self.mark(ReleaseState::Failed);
-                    Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) }
-                }
-                Err(revert) => self.broken(failure, revert),
-            };
-        }
-        if let Err(error) = self.journal.write(&Entry::Commit) {
-            let failure = failure("reach the commit point", &error.into());
-            self.events.tell(&Event::Reverting);
-            return match self.take_back(done) {
-                Ok(()) => Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) },
-                Err(revert) => self.broken(failure, revert),
-            };
+        let verified = self.walk(&self.transaction.carry_out, &mut done).and_then(|()| {
+            let written = self.journal.write(&Entry::Commit);
+            written.map_err(|error| failure("reach the commit point", &error.into()))
+        });
+        if let Err(failure) = verified {
+            return self.revert(failure, done);
         }
         self.events.tell(&Event::Committed);
         self.held_jobs.clear();
@@ -216,6 +228,19 @@ impl Run<'_> {
         self.finish();
         self.interruption_ends();
         Outcome::Deployed
+    }
+
+    fn revert(&mut self, failure: Failure, done: Vec<Undo>) -> Outcome {
+        self.events.tell(&Event::Reverting);
+        if let Err(revert) = self.take_back(done) {
+            return self.broken(failure, revert);
+        }
+        self.mark(ReleaseState::Failed);
+        if let Err(error) = step::prune_after_revert(self) {
+            let failure = self.redacted(self::failure("prune", &error));
+            self.warn(format!("failed to remove what earlier failures left: {}", failure.message));
+        }
+        Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) }
     }
 
     /// Does the steps in order, each journaled before and after.
@@ -248,7 +273,7 @@ impl Run<'_> {
     /// Takes steps back, last first. The first that cannot be taken back stops
     /// the way back: what follows would build on sand.
     fn take_back(&mut self, done: Vec<Undo>) -> Result<(), Failure> {
-        self.held_jobs.clear();
+        ballast::give_up(self.server, &self.layout);
         // A journal that cannot be written (a full disk) must not keep the host down.
         let _ = self.journal.write(&Entry::Revert);
         for undo in done.iter().rev() {
@@ -256,6 +281,7 @@ impl Run<'_> {
                 return Err(self.redacted(failure("revert", &error)));
             }
         }
+        self.held_jobs.clear();
         self.interruption_ends();
         Ok(())
     }
@@ -302,6 +328,7 @@ impl Run<'_> {
 
     /// Writes the last entry, the line in the history and the last event.
     fn close(&mut self, outcome: &Outcome) {
+        ballast::give_up(self.server, &self.layout);
         let broken = matches!(outcome, Outcome::Broken { .. });
         if !broken {
             // A broken host stays unfinished: the next agent that starts sees it.

@@ -97,7 +97,12 @@ impl Undo {
             Self::HideMaintenance => service::hide_maintenance(run),
             Self::LiftHold => service::lift_hold(run),
             Self::StartService { health } => service::start_again(run, health.as_ref()),
-            Self::StopService => service::stop(run),
+            Self::StopService => {
+                service::stop(run)?;
+                // Not before: jobs would run in a database that is about to be taken back.
+                run.held_jobs.clear();
+                Ok(())
+            }
             Self::DropSnapshot { snapshot } => database::drop_snapshot(run, snapshot),
             Self::SwapBack { swap } => database::swap_back(run, swap),
             Self::DropCreated { database } => database::drop_created(run, database),

@@ -209,9 +209,12 @@ fn tell(notice: &Notice, terminal: &mut Terminal) {
             terminal.busy(&format!("sending {objects} objects, {} kB", bytes.div_ceil(1024)));
         }
         Notice::Event(event) => {
-            let mut object = serde_json::to_value(event).expect("an event is JSON");
-            object["schema"] = json!(json::SCHEMA);
-            terminal.json(&object);
+            // The terminal prints a warning's object itself.
+            if !matches!(event, Event::Warning { .. }) {
+                let mut object = serde_json::to_value(event).expect("an event is JSON");
+                object["schema"] = json!(json::SCHEMA);
+                terminal.json(&object);
+            }
             tell_event(event, terminal);
         }
     }

@@ -131,7 +131,9 @@ impl Terminal {
     /// Prints an object.
     pub(super) fn json(&self, value: &Value) {
         if self.json {
-            println!("{}", self.redactor.redact(&value.to_string()));
+            let mut value = value.clone();
+            self.redactor.redact_json(&mut value);
+            println!("{value}");
         }
     }
 

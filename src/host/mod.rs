@@ -29,4 +29,4 @@ pub use names::{
 };
 pub(crate) use nearest::did_you_mean;
 pub use reader::parse_duration;
-pub use rendered::{RenderedOptions, RenderedValue};
+pub use rendered::{KEPT, RenderedOptions, RenderedValue};

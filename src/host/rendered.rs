@@ -17,6 +17,9 @@ use crate::{
     secret::{MASK, MissingSecrets, Part, Secret, Secrets, has_url_password, is_sensitive_key},
 };
 
+/// What stands for a value that stays at the server's own.
+pub const KEPT: &str = "(kept on the server)";
+
 /// What `odoo.conf` has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderedOptions {
@@ -217,7 +220,7 @@ impl RenderedOptions {
         self.text_with(RenderedValue::masked)
     }
 
-    /// Returns the text of `odoo.conf`.
+    /// Returns the text of `odoo.conf`; [`KEPT`] stands for what the server keeps.
     ///
     /// # Errors
     /// Returns every secret that is missing or would change the file's meaning.
@@ -253,7 +256,8 @@ impl RenderedOptions {
                     faults.push(SourceError::new(&value.origin, message));
                 }
             }
-            for (key, setting) in written.iter().filter(|(key, _)| !section.contains_key(*key)) {
+            let expected = |key: &String| section.contains_key(key) || self.keep.contains(key);
+            for (key, setting) in written.iter().filter(|(key, _)| !expected(key)) {
                 let message = format!("`{key}` in `[{name}]` comes from no file of the host");
                 faults.push(SourceError::new(&setting.origin, message));
             }
@@ -283,6 +287,9 @@ impl RenderedOptions {
                 let value = show(value).replace('\n', "\n    ");
                 text.push_str(format!("{key} = {value}").trim_end());
                 text.push('\n');
+            }
+            if name == "options" {
+                self.keep.iter().for_each(|key| text.push_str(&format!("{key} = {KEPT}\n")));
             }
         }
         text

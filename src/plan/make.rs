@@ -420,3 +420,6 @@ impl Maker<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

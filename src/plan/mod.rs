@@ -12,6 +12,8 @@ mod observed;
 mod obstacle;
 mod python;
 mod release;
+#[cfg(test)]
+mod sample;
 mod step;
 mod switch;
 mod upgrade;

@@ -85,7 +85,11 @@ fn server(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
     if let Some(transaction) = &observed.host.unfinished {
         found.push(
             Obstacle::new(format!("transaction {transaction} did not end on this host")).hint(
-                format!("its journal is in /opt/odoo/{}/journal/{transaction}", desired.host),
+                format!(
+                    "its journal, /opt/odoo/{}/journal/{transaction}, says where it stopped; \
+                     when the host is well again, remove that directory",
+                    desired.host
+                ),
             ),
         );
     }
@@ -397,3 +401,6 @@ pub fn megabytes(bytes: u64) -> String {
     const MEGABYTE: u64 = 1 << 20;
     format!("{} MB", bytes.div_ceil(MEGABYTE))
 }
+
+#[cfg(test)]
+mod tests;

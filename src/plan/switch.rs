@@ -133,3 +133,6 @@ fn what_upgrades(upgrade: &DatabaseUpgrade) -> String {
     let noun = if count == 1 { "module" } else { "modules" };
     format!("{count} {noun} of {} to upgrade", upgrade.database)
 }
+
+#[cfg(test)]
+mod tests;

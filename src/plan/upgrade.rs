@@ -199,3 +199,6 @@ fn is_installed(facts: &DatabaseFacts, name: &ModuleName) -> bool {
 fn seen_now(desired: &Desired, addon: &crate::source::Addon) -> SeenAddon {
     SeenAddon { signature: addon.signature.clone(), commit: desired.commit.id }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,27 +1,5 @@
 //! Secrets out of an odoo.conf, whoever wrote it.
 
-/// Tells whether the option's value is a secret, by its name.
-#[must_use]
-pub fn is_sensitive_key(key: &str) -> bool {
-    // `pass` is admin_passwd, db_password, smtp_password, smtp_pass, passphrase.
-    const PARTS: [&str; 9] = [
-        "pass",
-        "pwd",
-        "secret",
-        "token",
-        "api_key",
-        "apikey",
-        "private_key",
-        "access_key",
-        "credential",
-    ];
-    let key = key.to_lowercase().replace('-', "_");
-    PARTS.iter().any(|part| key.contains(part))
-}
-
-/// What stands for a value that stays at the server's own.
-pub const KEPT: &str = "(kept on the server)";
-
 /// Stands for a secret: equal for equal values of an option under the same key,
 /// and of no use to anybody without the key.
 #[must_use]
@@ -161,6 +139,7 @@ fn close(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::is_sensitive_key;
 
     fn masked(text: &str) -> String {
         mask_conf(text, &is_sensitive_key, &|key, value| {

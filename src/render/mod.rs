@@ -1,15 +1,13 @@
 //! Turns a host and templates into the texts of its files, and compares texts. Pure.
 
-mod conf;
 mod maintenance;
 mod mask;
 mod template;
 mod unit;
 mod vhost;
 
-pub use conf::{ConfSections, odoo_conf};
 pub use maintenance::{MaintenanceInput, maintenance_page};
-pub use mask::{KEPT, is_sensitive_key, keyed_mask, mask_conf};
+pub use mask::{keyed_mask, mask_conf};
 pub use template::RenderError;
 pub use unit::{UnitInput, unit, unit_drop_in};
 pub use vhost::{MARKER_PATH, Vhost, VhostInput, VhostTls, upstream_address, vhost};

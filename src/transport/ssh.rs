@@ -220,9 +220,20 @@ fn unreachable(name: &ServerName, server: &SshServer, error: &openssh::Error) ->
     TransportError::Unreachable {
         server: name.clone(),
         address: server.address.clone(),
-        message: last_lines(&said),
+        message: host_key_problem(&said).unwrap_or_else(|| last_lines(&said)),
         hint,
     }
+}
+
+/// Says in one line what ssh says in twenty, of which the last ones advise to
+/// forget the key.
+fn host_key_problem(said: &str) -> Option<String> {
+    if !said.contains("Host key verification failed") {
+        return None;
+    }
+    let offered = said.split_whitespace().find(|word| word.starts_with("SHA256:"));
+    let offered = offered.map(|key| format!(": it shows {}", key.trim_end_matches('.')));
+    Some(format!("the server's host key is not the known one{}", offered.unwrap_or_default()))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -239,4 +250,20 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn local(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> TransportError {
     let path = path.to_owned();
     move |source| TransportError::Local { operation, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_host_key_is_told_without_the_advice_to_forget_it() {
+        let said = "@@@\nIT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\n\
+                    The fingerprint for the ED25519 key sent by the remote host is\n\
+                    SHA256:abc+/def.\n  remove with:\n  ssh-keygen -f x -R y\n\
+                    Host key verification failed.\n";
+        let problem = "the server's host key is not the known one: it shows SHA256:abc+/def";
+        assert_eq!(host_key_problem(said).as_deref(), Some(problem));
+        assert_eq!(host_key_problem("Connection refused"), None);
+    }
 }

@@ -12,14 +12,14 @@ use super::{
     outside::{self, Outside},
 };
 use crate::{
-    host::{HostName, ModuleName},
+    host::{HostName, KEPT, ModuleName},
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, Outcome,
         Plan, Policy, Service, Transaction, UpdateChoice, live_record, make_plan,
     },
     render,
-    secret::Redactor,
+    secret::{Redactor, is_sensitive_key},
     settings::{Environment, Settings},
     source::{Addon, CommitLog, TreeId},
     transport::Agent,
@@ -394,13 +394,11 @@ fn both_files(
     let (mut compared, _) = renderer.files(live, has_ipv6)?;
     let keep = &renderer.host.deploy.keep;
     let sensitive = |key: &str| {
-        render::is_sensitive_key(key)
-            || sensitive_keys.contains(key)
-            || keep.iter().any(|kept| kept == key)
+        is_sensitive_key(key) || sensitive_keys.contains(key) || keep.iter().any(|kept| kept == key)
     };
     compared.odoo_conf = render::mask_conf(&compared.odoo_conf, &sensitive, &|key, value| {
         if keep.iter().any(|kept| kept == key) {
-            render::KEPT.to_owned()
+            KEPT.to_owned()
         } else {
             render::keyed_mask(mask_key, key, value)
         }

@@ -1,16 +1,16 @@
 //! Renders everything a host's release holds.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use super::WorkflowError;
 use crate::{
-    host::{ConfigError, Context, Host, Tls},
+    host::{ConfigError, Context, Host, KEPT, Tls},
     layout::{Layout, ReleaseNumber},
     plan::{DatabaseAccess, Files, Service},
-    render::{self, ConfSections, MaintenanceInput, UnitInput, VhostInput, VhostTls},
+    render::{self, MaintenanceInput, UnitInput, VhostInput, VhostTls},
     secret::{Secret, Secrets},
     settings::{Server, Settings},
     source::SourceError,
@@ -34,7 +34,10 @@ pub(super) struct Templates {
 
 /// The options of an odoo.conf with their values.
 pub(super) struct Options {
-    sections: Vec<(String, Vec<(String, String)>)>,
+    /// The text of odoo.conf.
+    odoo_conf: Secret,
+    /// The values of `[options]`.
+    values: BTreeMap<String, String>,
     /// Keys whose values are secret.
     pub(super) sensitive_keys: BTreeSet<String>,
     /// The secret values.
@@ -62,8 +65,7 @@ impl Templates {
 impl Options {
     /// Returns the value of an option of `[options]`.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        let (_, options) = self.sections.iter().find(|(name, _)| name == "options")?;
-        options.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.values.get(key).map(String::as_str)
     }
 }
 
@@ -77,30 +79,25 @@ impl Renderer<'_> {
     /// Resolves the options of one release, secrets included.
     pub(super) fn options(&self, number: ReleaseNumber) -> Result<Options, WorkflowError> {
         let rendered = self.host.render_options(&self.context(number)?)?;
-        let mut options =
-            Options { sections: Vec::new(), sensitive_keys: BTreeSet::new(), secrets: Vec::new() };
-        let mut faults = Vec::new();
+        let mut options = Options {
+            odoo_conf: rendered.text(self.secrets)?,
+            values: BTreeMap::new(),
+            sensitive_keys: BTreeSet::new(),
+            secrets: Vec::new(),
+        };
         for (section, values) in &rendered.sections {
-            let mut pairs = Vec::new();
             for (key, value) in values {
-                match value.reveal(self.secrets) {
-                    Ok(secret) => {
-                        pairs.push((key.clone(), secret.expose().to_owned()));
-                        if value.sensitive {
-                            options.sensitive_keys.insert(key.clone());
-                            options.secrets.push(secret);
-                        }
-                    }
-                    Err(fault) => faults.push(fault),
+                let secret = value.reveal(self.secrets).map_err(ConfigError::from)?;
+                if section == "options" {
+                    options.values.insert(key.clone(), secret.expose().to_owned());
+                }
+                if value.sensitive {
+                    options.sensitive_keys.insert(key.clone());
+                    options.secrets.push(secret);
                 }
             }
-            if section == "options" {
-                let kept = rendered.keep.iter();
-                pairs.extend(kept.map(|key| (key.clone(), render::KEPT.to_owned())));
-            }
-            options.sections.push((section.clone(), pairs));
         }
-        Ok(ConfigError::unless_empty(faults, options)?)
+        Ok(options)
     }
 
     /// Renders every file of one release.
@@ -115,9 +112,12 @@ impl Renderer<'_> {
         let vhost = self.vhost(has_ipv6)?;
         let page =
             MaintenanceInput { host: host.name.clone(), environment: host.environment.clone() };
-        let sections = ConfSections(options.sections.clone());
         let files = Files {
-            odoo_conf: render::odoo_conf(&host.name, &sections)?,
+            odoo_conf: format!(
+                "# written by odoo-deploy; edit config/hosts/{}.conf instead\n\n{}",
+                host.name,
+                options.odoo_conf.expose()
+            ),
             unit: render::unit(&self.unit(&options), self.templates.unit.as_deref())?,
             unit_drop_in: render::unit_drop_in(&host.name, local)?,
             vhost: vhost.as_ref().map(|vhost| vhost.text.clone()),
@@ -147,7 +147,7 @@ impl Renderer<'_> {
     /// Says how the host's databases are reached.
     pub(super) fn access(&self, options: &Options) -> DatabaseAccess {
         let text = |key: &str| {
-            let value = options.get(key).filter(|value| !matches!(*value, "False" | render::KEPT));
+            let value = options.get(key).filter(|value| !matches!(*value, "False" | KEPT));
             value.map(str::to_owned)
         };
         DatabaseAccess {

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::files::{File, PLATFORM, demo_commits, demo_files, owned};
+use self::files::{File, demo_commits, demo_files, owned, platform_files};
 use crate::source::{
     Author, Branch, CommitId, CreateError, NewCommit, configured_author, create_repository,
     work_tree_around,
@@ -109,7 +109,7 @@ pub fn init(directory: &Path, options: &InitOptions) -> Result<InitReport, InitE
         });
     }
     create_directory(directory)?;
-    let mut files = PLATFORM.to_vec();
+    let mut files = platform_files(options.demo);
     if options.demo {
         files.extend(demo_files());
     }
@@ -184,7 +184,7 @@ fn start_history(
             email: "odoo-deploy@localhost".into(),
         }),
         at: options.at,
-        files: owned(PLATFORM, &is_ours),
+        files: owned(&platform_files(options.demo), &is_ours),
     });
     let others = BRANCHES.map(|name| Branch::parse(name).expect("a good branch name"));
     let commit = create_repository(directory, &commits, &others)?
@@ -224,7 +224,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let directory = place.path().join("new/platform");
         let report = init(&directory, &options(false)).unwrap();
-        assert_eq!(report.added.len(), PLATFORM.len());
+        assert_eq!(report.added.len(), platform_files(false).len());
         assert!(report.left.is_empty());
         let InitRepository::Created { commit, branches } = report.repository else {
             panic!("it was not a repository")
@@ -248,6 +248,8 @@ mod tests {
         assert_eq!(messages.len(), 6);
         assert_eq!(messages[0], "Add the hosts and how they are deployed");
         assert!(messages[5].starts_with("[ADD] taller_reparaciones"));
+        let host = place.path().join("config/hosts/demo.somosblink.com.conf");
+        assert!(fs::read_to_string(host).unwrap().contains("install = base, taller_reparaciones"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     host::{Host, HostName},
     layout::{Layout, ReleaseNumber},
     render as text,
-    secret::Secrets,
+    secret::{Secrets, is_sensitive_key},
 };
 
 /// One rendered file.
@@ -50,7 +50,7 @@ pub fn render(
     }
     let options = renderer.options(number)?;
     let (files, _) = renderer.files(number, true)?;
-    let sensitive = |key: &str| text::is_sensitive_key(key) || options.sensitive_keys.contains(key);
+    let sensitive = |key: &str| is_sensitive_key(key) || options.sensitive_keys.contains(key);
     let odoo_conf = if reveal {
         files.odoo_conf
     } else {

@@ -152,6 +152,7 @@ pub(super) fn load(
             timeout: LOAD_TIMEOUT,
         };
         let report = program.run(run.server, &job, &mut |_| {})?;
+        run.redact_log(&log)?;
         let Some(why) = report.problem() else { continue };
         let text = run.server.read(&log)?.unwrap_or_default();
         return Err(StepError::found(format!("the release does not load on {database}: {why}"))

@@ -99,27 +99,29 @@ pub(in crate::agent) fn restore(
         Reader::Nginx => Some(lock_nginx(run.server)?),
         Reader::Systemd => None,
     };
-    let mut any_left = false;
+    let systemd = Systemd::new(run.server);
+    let is_new = files.iter().all(|(_, copy)| copy.is_none());
+    if reader == Reader::Systemd && is_new && run.server.path(&run.layout.unit()).exists() {
+        // systemd only finds the links to remove while the unit is there.
+        systemd.disable(&run.layout.unit_name())?;
+    }
     for (path, copy) in files {
         match copy {
             Some(copy) => {
                 let text = run.server.read(copy)?.ok_or_else(|| {
                     StepError::found(format!("the copy of `{}` is gone", path.display()))
                 })?;
-                release::replace(run.server, path, &text, 0o644)?;
-                any_left = true;
+                // A full disk may be why the step failed: what is right already is left alone.
+                if run.server.read(path)?.as_ref() != Some(&text) {
+                    release::replace(run.server, path, &text, 0o644)?;
+                }
             }
             None => remove_if_there(run.server, path)?,
         }
     }
     match reader {
         Reader::Nginx => Nginx::new(run.server).reload()?,
-        Reader::Systemd => {
-            if !any_left {
-                Systemd::new(run.server).disable(&run.layout.unit_name())?;
-            }
-            Systemd::new(run.server).daemon_reload()?;
-        }
+        Reader::Systemd => systemd.daemon_reload()?,
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod upgrade;
 
 use super::{
     server::{FileError, ProgramError},
+    service::VerifyUnitError,
     transaction::Run,
     undo::Undo,
 };
@@ -37,7 +38,7 @@ pub enum StepError {
     Nginx(#[from] super::nginx::NginxError),
     /// A unit file.
     #[error(transparent)]
-    Unit(#[from] super::service::VerifyUnitError),
+    Unit(#[from] VerifyUnitError),
     /// Python's look into the code.
     #[error(transparent)]
     Inspect(#[from] super::inspect::InspectError),
@@ -86,9 +87,17 @@ impl StepError {
     /// Returns the next move, where there is one to name.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        if is_disk_full(self) {
+            return Some("free some space on the server, and deploy again".to_owned());
+        }
         match self {
             Self::Found { hint, .. } => hint.clone(),
             Self::Source(error) => error.hint(),
+            Self::Nginx(error) => error.hint(),
+            Self::Unit(VerifyUnitError::Rejected { .. }) => Some(
+                "correct `deployment/templates/odoo.service.hbs` or the host's file, and deploy again"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -101,6 +110,13 @@ impl StepError {
             _ => Vec::new(),
         }
     }
+}
+
+/// Tells whether a full disk is what an error comes from.
+fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_full = |error: &std::io::Error| error.kind() == std::io::ErrorKind::StorageFull;
+    error.downcast_ref::<std::io::Error>().is_some_and(is_full)
+        || error.source().is_some_and(is_disk_full)
 }
 
 /// Tells how a step would be taken back, from the state it finds.
@@ -137,6 +153,22 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         | Step::HideMaintenance
         | Step::Prune(_) => Ok(Vec::new()),
     }
+}
+
+/// Removes what earlier transactions left, once this one is taken back: each
+/// that failed keeps a database, and they would fill the disk one by one.
+///
+/// # Errors
+/// Fails when something cannot be removed.
+pub(super) fn prune_after_revert(run: &mut Run<'_>) -> Result<(), StepError> {
+    let step = run.transaction.finish.iter().find_map(|step| match step {
+        Step::Prune(step) => Some(step.clone()),
+        _ => None,
+    });
+    let Some(mut step) = step else { return Ok(()) };
+    // What was just kept for a closer look stays.
+    step.keep_snapshots = step.keep_snapshots.max(1);
+    prune::prune(run, &step)
 }
 
 /// Does a step.

@@ -15,9 +15,9 @@ use crate::{
         transaction::Run,
         undo::Undo,
     },
+    host::KEPT,
     layout::{Layout, ReleaseNumber},
     plan::{CheckOut, ReleaseRecord, ReleaseState},
-    render,
     source::{Previous, Store},
 };
 
@@ -106,7 +106,7 @@ fn with_kept_options(run: &Run<'_>, step: &CheckOut) -> Result<String, StepError
                 run.layout.conf_link().display()
             )));
         };
-        let placeholder = format!("\n{key} = {}\n", render::KEPT);
+        let placeholder = format!("\n{key} = {KEPT}\n");
         let line = format!("\n{key} = {}\n", value.replace('\n', "\n    "));
         text = text.replacen(&placeholder, &line, 1);
     }
@@ -179,7 +179,7 @@ pub(super) fn write(server: &Server, path: &Path, text: &str, mode: u32) -> Resu
 
 /// Writes a file beside its place and renames it: it is there as a whole or
 /// not at all, also after a power cut.
-pub(super) fn replace(
+pub(in crate::agent) fn replace(
     server: &Server,
     path: &Path,
     text: &str,

@@ -53,7 +53,10 @@ pub(in crate::agent) fn move_back(
     restart: bool,
     check: Option<&HealthCheck>,
 ) -> Result<(), StepError> {
+    let present = self::target(run.server, &run.layout)?;
     match target {
+        // A full disk may be why the step failed: what is right already is left alone.
+        Some(target) if present.as_deref() == Some(target) => {}
         Some(target) => point(run.server, &run.layout, target)?,
         None => service::remove_links(run)?,
     }

@@ -41,6 +41,7 @@ pub(super) fn modules(run: &mut Run<'_>, step: &UpgradeModules) -> Result<(), St
             run.progress(format!("{module} ({number}/{total})"));
         }
     })?;
+    run.redact_log(&log)?;
     judge(run, step, report, &log)
         .inspect_err(|_| run.kept.push(format!("the log {}", log.display())))
 }

@@ -12,7 +12,7 @@ macro_rules! files {
 }
 
 /// The configuration, documentation and workflow.
-pub(super) const PLATFORM: &[File] = files![
+const PLATFORM: &[File] = files![
     ".github/workflows/deploy.yml" = "platform/workflows/deploy.yml",
     ".gitignore" = "platform/gitignore",
     "README.md" = "platform/README.md",
@@ -26,11 +26,16 @@ pub(super) const PLATFORM: &[File] = files![
     "config/hosts/demo.somosblink.com.conf" = "platform/config/hosts/demo.somosblink.com.conf",
     "config/hosts/localhost.conf" = "platform/config/hosts/localhost.conf",
     "config/templates/production.template.conf" =
-        "platform/config/templates/production.template.conf",
-    "config/templates/test.template.conf" = "platform/config/templates/test.template.conf",
+        "../../../config/templates/production.template.conf",
+    "config/templates/test.template.conf" = "../../../config/templates/test.template.conf",
     "custom-addons/README.md" = "platform/custom-addons/README.md",
     "docs/host-environment-map.md" = "platform/docs/host-environment-map.md",
 ];
+
+/// The demonstration's host, which installs its modules and runs as the user that Odoo's
+/// package brings, in place of the sample.
+const DEMO_HOST: &[File] =
+    files!["config/hosts/demo.somosblink.com.conf" = "demo/demo.somosblink.com.conf",];
 
 /// A commit of the demonstration's history.
 struct DemoCommit {
@@ -123,6 +128,16 @@ const DEMO: &[DemoCommit] = &[
         ],
     },
 ];
+
+/// Returns the configuration, documentation and workflow of a new repository.
+pub(super) fn platform_files(demo: bool) -> Vec<File> {
+    let mut files = PLATFORM.to_vec();
+    for file in DEMO_HOST.iter().filter(|_| demo) {
+        files.retain(|(path, _)| *path != file.0);
+        files.push(*file);
+    }
+    files
+}
 
 /// Returns the demonstration's files as its last commit leaves them.
 pub(super) fn demo_files() -> Vec<File> {
