@@ -1,5 +1,6 @@
 //! The reference says what the program does, and links lead somewhere.
 #![expect(clippy::unwrap_used, reason = "a file that cannot be read has to fail the test")]
+#![expect(clippy::disallowed_methods, reason = "writes the generated page where it is asked to")]
 
 use std::{
     collections::BTreeSet,
