@@ -9,6 +9,8 @@ mod world;
 
 mod channels;
 mod flow;
+mod modules;
+mod policy;
 mod local;
 mod refusals;
 mod uninterrupted;
