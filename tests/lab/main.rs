@@ -1,6 +1,8 @@
 //! The promises, on real servers: `cargo test --test lab`, as root, after
 //! `deployment/lab/lab build`.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 mod calm;
 mod content;
 mod lab;
@@ -9,8 +11,9 @@ mod world;
 
 mod channels;
 mod flow;
+mod local;
+mod lock;
 mod modules;
 mod policy;
-mod local;
 mod refusals;
 mod uninterrupted;
