@@ -9,8 +9,8 @@ mod world;
 
 mod channels;
 mod flow;
+mod local;
 mod modules;
 mod policy;
-mod local;
 mod refusals;
 mod uninterrupted;
