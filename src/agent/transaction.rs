@@ -59,7 +59,7 @@ pub struct Run<'a> {
 /// it ended.
 pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: EventLog) -> Outcome {
     let layout = Layout::new(transaction.host.clone());
-    let directory = layout.journal().join(&transaction.id);
+    let directory = layout.journal().join(transaction.id.as_str());
     let (lock, access, journal) = match begin(server, &layout, transaction, &directory) {
         Ok(begun) => begun,
         Err(error) => {
@@ -111,7 +111,8 @@ fn begin(
     let lock = HostLock::take(server, layout, &transaction.holder)?;
     let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
     ballast::take_on(server, layout)?;
-    let journal = Journal::begin(server, directory, &transaction.id, transaction.host.as_str())?;
+    let journal =
+        Journal::begin(server, directory, transaction.id.as_str(), transaction.host.as_str())?;
     Ok((lock, access, journal))
 }
 
@@ -150,17 +151,21 @@ impl Run<'_> {
         self.events.tell(&Event::Warning { text: text.into() });
     }
 
-    /// Masks registered secrets in a log that Odoo wrote: what a module prints is kept.
+    /// Masks registered secrets in a log that Odoo wrote: it has what modules print.
     ///
     /// # Errors
-    /// Fails when the log cannot be read or replaced.
-    pub fn redact_log(&self, log: &Path) -> Result<(), FileError> {
+    /// Fails when the log cannot be read. One that cannot be replaced is emptied.
+    pub fn redact_log(&mut self, log: &Path) -> Result<(), FileError> {
         let text = self.server.read(log)?.unwrap_or_default();
         let redacted = self.events.redact(&text);
         if redacted == text {
             return Ok(());
         }
-        step::release::replace(self.server, log, &redacted, 0o600)
+        if let Err(error) = step::release::replace(self.server, log, &redacted, 0o600) {
+            self.warn(format!("{error}; it held secrets and was emptied"));
+            step::release::write(self.server, log, "", 0o600)?;
+        }
+        Ok(())
     }
 
     /// Notes that users are kept waiting from now on.
@@ -204,7 +209,7 @@ impl Run<'_> {
     fn all_or_nothing(&mut self) -> Outcome {
         let steps = &self.transaction;
         let total = steps.prepare.len() + steps.carry_out.len() + steps.finish.len();
-        let started = Event::Started { transaction: self.transaction.id.clone(), steps: total };
+        let started = Event::Started { transaction: self.transaction.id.to_string(), steps: total };
         self.events.tell(&started);
         let mut done = Vec::new();
         if let Err(failure) = self.walk(&self.transaction.prepare, &mut done) {
@@ -368,3 +373,6 @@ fn failure(step: &str, error: &StepError) -> Failure {
     }
     Failure { step: step.to_owned(), message, hint: error.hint(), details: error.details() }
 }
+
+#[cfg(test)]
+mod tests;
