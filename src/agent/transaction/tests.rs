@@ -5,7 +5,7 @@ use crate::{
     host::HostName,
     layout::ReleaseNumber,
     odoo::Series,
-    plan::{Follow, Holder, Service, Summary, TransactionId},
+    plan::{Follow, Holder, Marker, Service, Summary},
     secret::{Redactor, Secret},
 };
 
@@ -49,8 +49,12 @@ impl Machine {
         std::os::unix::fs::symlink("releases/0001", current).unwrap();
         machine.write(&machine.layout.unit(), "the unit before");
         machine.write(&machine.layout.unit_drop_in(), "the drop-in before");
-        let programs =
-            [("systemctl", SYSTEMCTL), ("journalctl", SILENT), ("systemd-analyze", REJECTING)];
+        let programs = [
+            ("systemctl", SYSTEMCTL),
+            ("journalctl", SILENT),
+            ("nginx", SILENT),
+            ("systemd-analyze", REJECTING),
+        ];
         for (name, text) in programs {
             let path = Path::new("/bin").join(name);
             machine.write(&path, text);
@@ -215,6 +219,25 @@ fn a_way_back_that_fails_stops_there_and_stays_unfinished() {
     assert_eq!(machine.unfinished().as_deref(), Some("t1"));
     let history = machine.text(&machine.layout.history()).unwrap();
     assert!(history.contains("\"broken\""), "{history}");
+}
+
+#[test]
+fn an_nginx_that_does_not_reload_keeps_nothing_else_from_being_taken_back() {
+    let machine = Machine::new();
+    machine.refuse("reload");
+    machine.write(&machine.layout.vhost(), "the vhost before");
+    fs::create_dir_all(machine.root.path().join("run/lock")).unwrap();
+    let mut steps = stop_and_install();
+    let marker = Marker { port: 80, text: "x".to_owned() };
+    steps.push(Step::InstallVhost { vhost: "a new vhost".to_owned(), marker });
+    let outcome = machine.execute(&transaction(Vec::new(), steps, Vec::new()));
+    let Outcome::Broken { revert, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(revert.message.contains("reload: refused"), "{}", revert.message);
+    assert_eq!(machine.text(&machine.layout.vhost()).as_deref(), Some("the vhost before"));
+    assert_eq!(machine.current(), Path::new("releases/0001"));
+    assert!(machine.root.path().join("running").exists());
+    assert!(!machine.path(&machine.layout.maintenance_flag()).exists());
+    assert_eq!(machine.unfinished().as_deref(), Some("t1"));
 }
 
 #[test]
