@@ -66,7 +66,7 @@ pub fn run_transaction(server: &Server, plan: &Path) -> Result<(), AgentError> {
     let transaction: Transaction = serde_json::from_slice(&bytes)
         .map_err(|source| AgentError::Plan { path: plan.to_owned(), source })?;
     let layout = Layout::new(transaction.host.clone());
-    let directory = layout.journal().join(&transaction.id);
+    let directory = layout.journal().join(transaction.id.as_str());
     fs::create_dir_all(server.path(&directory)).map_err(FileError::at("create", &directory))?;
     let events = EventLog::open(server, &directory, redactor(server, &layout, &transaction))?;
     transaction::execute(server, &transaction, events);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    journal,
+    ballast,
     server::{FileError, Server},
 };
 use crate::{plan::Event, secret::Redactor};
@@ -40,7 +40,7 @@ impl EventLog {
             .open(server.path(&path))
             .map_err(FileError::at("create", &path))?;
         // On a disk that is full, the operator still hears how it ended.
-        let _ = journal::set_aside(&file, PREALLOCATED);
+        let _ = ballast::set_aside(&file, PREALLOCATED);
         Ok(Self { file, redactor })
     }
 

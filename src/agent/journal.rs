@@ -10,6 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    ballast,
     server::{FileError, Server},
     undo::Undo,
 };
@@ -20,10 +21,6 @@ pub const JOURNAL_VERSION: u32 = 1;
 /// Bytes set aside before anything is touched, so that a full disk cannot keep
 /// a step from being written down. An entry takes about 300.
 const PREALLOCATED: u64 = 64 * 1024;
-
-/// Bytes that the way back frees for itself: links, the hold, states, the
-/// history. On a disk that is full, each may need a block.
-const RESERVE: u64 = 1024 * 1024;
 
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +64,6 @@ pub enum Entry {
 pub(super) struct Journal {
     file: File,
     path: PathBuf,
-    /// Where the reserve lies for this process.
-    reserve: PathBuf,
 }
 
 impl Journal {
@@ -85,12 +80,9 @@ impl Journal {
         fs::create_dir_all(server.path(directory)).map_err(FileError::at("create", directory))?;
         let path = directory.join("journal");
         let file = File::create_new(server.path(&path)).map_err(FileError::at("create", &path))?;
-        set_aside(&file, PREALLOCATED).map_err(FileError::at("set space aside for", &path))?;
-        let reserve = directory.join("reserve");
-        File::create(server.path(&reserve))
-            .and_then(|file| set_aside(&file, RESERVE))
-            .map_err(FileError::at("set space aside for", &reserve))?;
-        let mut journal = Self { file, path, reserve: server.path(&reserve) };
+        ballast::set_aside(&file, PREALLOCATED)
+            .map_err(FileError::at("set space aside for", &path))?;
+        let mut journal = Self { file, path };
         journal.write(&Entry::Begin {
             version: JOURNAL_VERSION,
             transaction: transaction.to_owned(),
@@ -109,22 +101,6 @@ impl Journal {
         line.push('\n');
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
         written.map_err(FileError::at("write", &self.path))
-    }
-
-    /// Gives back the space that was set aside for the way back.
-    pub(super) fn free_reserve(&self) {
-        let _ = fs::remove_file(&self.reserve);
-    }
-}
-
-/// Has a file hold blocks on disk without growing.
-///
-/// # Errors
-/// Fails where the disk is full. A filesystem that cannot set blocks aside is no error.
-pub(super) fn set_aside(file: &File, bytes: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, bytes) {
-        Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
-        result => Ok(result?),
     }
 }
 

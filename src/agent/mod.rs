@@ -10,6 +10,7 @@ mod session;
 mod observe;
 mod transaction;
 
+mod ballast;
 mod history;
 mod journal;
 mod lock;

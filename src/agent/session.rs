@@ -169,7 +169,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let layout = Layout::new(transaction.host.clone());
-    let events = layout.journal().join(&transaction.id).join("events.jsonl");
+    let events = layout.journal().join(transaction.id.as_str()).join("events.jsonl");
     let unit = format!("deploytx-{}", transaction.id);
     let started = {
         let (server, unit) = (server.clone(), unit.clone());

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    ballast,
     events::EventLog,
     history,
     journal::{self, Entry, Journal},
@@ -58,20 +59,14 @@ pub struct Run<'a> {
 /// it ended.
 pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: EventLog) -> Outcome {
     let layout = Layout::new(transaction.host.clone());
-    let begun = HostLock::take(server, &layout, &transaction.holder).and_then(|lock| {
-        let access =
-            observe::complete_access(server, &layout, &transaction.access, &transaction.keep)?;
-        let directory = layout.journal().join(&transaction.id);
-        let host = transaction.host.as_str();
-        let journal = Journal::begin(server, &directory, &transaction.id, host)?;
-        Ok((lock, access, directory, journal))
-    });
-    let (lock, access, directory, journal) = match begun {
+    let directory = layout.journal().join(transaction.id.as_str());
+    let (lock, access, journal) = match begin(server, &layout, transaction, &directory) {
         Ok(begun) => begun,
         Err(error) => {
             let outcome = match error {
                 LockError::Held(holder) => Outcome::Locked { holder },
                 LockError::File(error) => {
+                    ballast::give_up(server, &layout);
                     Outcome::Refused { failure: failure("begin", &error.into()) }
                 }
             };
@@ -104,6 +99,21 @@ pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: Ev
     run.close(&outcome);
     drop(lock);
     outcome
+}
+
+/// Takes what a transaction cannot do without.
+fn begin(
+    server: &Server,
+    layout: &Layout,
+    transaction: &Transaction,
+    directory: &Path,
+) -> Result<(HostLock, DatabaseAccess, Journal), LockError> {
+    let lock = HostLock::take(server, layout, &transaction.holder)?;
+    let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
+    ballast::take_on(server, layout)?;
+    let journal =
+        Journal::begin(server, directory, transaction.id.as_str(), transaction.host.as_str())?;
+    Ok((lock, access, journal))
 }
 
 impl Run<'_> {
@@ -195,7 +205,7 @@ impl Run<'_> {
     fn all_or_nothing(&mut self) -> Outcome {
         let steps = &self.transaction;
         let total = steps.prepare.len() + steps.carry_out.len() + steps.finish.len();
-        let started = Event::Started { transaction: self.transaction.id.clone(), steps: total };
+        let started = Event::Started { transaction: self.transaction.id.to_string(), steps: total };
         self.events.tell(&started);
         let mut done = Vec::new();
         if let Err(failure) = self.walk(&self.transaction.prepare, &mut done) {
@@ -264,7 +274,7 @@ impl Run<'_> {
     /// Takes steps back, last first. The first that cannot be taken back stops
     /// the way back: what follows would build on sand.
     fn take_back(&mut self, done: Vec<Undo>) -> Result<(), Failure> {
-        self.journal.free_reserve();
+        ballast::give_up(self.server, &self.layout);
         // A journal that cannot be written (a full disk) must not keep the host down.
         let _ = self.journal.write(&Entry::Revert);
         for undo in done.iter().rev() {
@@ -319,7 +329,7 @@ impl Run<'_> {
 
     /// Writes the last entry, the line in the history and the last event.
     fn close(&mut self, outcome: &Outcome) {
-        self.journal.free_reserve();
+        ballast::give_up(self.server, &self.layout);
         let broken = matches!(outcome, Outcome::Broken { .. });
         if !broken {
             // A broken host stays unfinished: the next agent that starts sees it.

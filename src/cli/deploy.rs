@@ -17,7 +17,7 @@ use super::{
 use crate::{
     host::ModuleName,
     notify::show_on_desktop,
-    plan::{Event, Outcome, UpdateChoice},
+    plan::{Event, Outcome, TransactionId, UpdateChoice},
     workflow::{
         Outside, Project, WorkflowError,
         announce::Announcement,
@@ -149,6 +149,7 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
     let mut mask_key = [0; 32];
     mask_key.copy_from_slice(&random[8..]);
     let suffix: String = random[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ"));
     Ok(DeployRequest {
         host: target.host.clone(),
         revision: match (&target.branch, &target.commit) {
@@ -164,7 +165,7 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
         install: target.install.clone(),
         message: None,
         wait_lock: Duration::ZERO,
-        id: format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ")),
+        id: TransactionId::parse(&id).expect("a time and digits are an id"),
         now: now.as_second(),
         mask_key,
     })

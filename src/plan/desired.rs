@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use super::{access::DatabaseAccess, modules::ModuleDiffs, observed::Holder, step::Service};
+use super::{
+    TransactionId, access::DatabaseAccess, modules::ModuleDiffs, observed::Holder, step::Service,
+};
 use crate::{
     host::{DatabaseName, EnvironmentName, HostName, ModuleName},
     source::{Addon, Branch, CommitId, CommitSummary, FileChange, TreeId},
@@ -12,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Desired {
     /// The transaction's id.
-    pub id: String,
+    pub id: TransactionId,
     /// Who asks for it.
     pub holder: Holder,
     /// The host.

@@ -16,6 +16,7 @@ mod release;
 mod sample;
 mod step;
 mod switch;
+mod transaction_id;
 mod upgrade;
 
 pub use access::DatabaseAccess;
@@ -37,4 +38,5 @@ pub use step::{
     UpgradeModules,
 };
 pub use switch::Switch;
+pub use transaction_id::TransactionId;
 pub use upgrade::DatabaseUpgrade;

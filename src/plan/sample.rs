@@ -10,7 +10,7 @@ use super::{
     ClusterFacts, CodeChange, DatabaseAccess, DatabaseFacts, Desired, Files, HealthCheck, Holder,
     HostFacts, InstalledModule, Marker, ModuleDiff, Network, Observed, Plan, Policy,
     RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom, SeenAddon, ServerFacts,
-    Service, ServiceFacts, Space, Step, UpdateChoice, make_plan,
+    Service, ServiceFacts, Space, Step, TransactionId, UpdateChoice, make_plan,
 };
 use crate::{
     host::{DatabaseName, EnvironmentName, HostName, ModuleName},
@@ -217,7 +217,7 @@ fn holder() -> Holder {
 
 fn desired(addons: Vec<Addon>, files: Files) -> Desired {
     Desired {
-        id: "20260101T000000Z-00000000".into(),
+        id: TransactionId::parse("20260101T000000Z-00000000").unwrap(),
         holder: holder(),
         host: host("acme.example.com"),
         environment: EnvironmentName::parse("production").expect("a good name"),

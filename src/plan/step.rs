@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CopyName,
+    CopyName, TransactionId,
     access::DatabaseAccess,
     observed::{Holder, SeenAddon},
     release::ReleaseRecord,
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
     /// Its id: the time and a random part; also the end of its unit's name.
-    pub id: String,
+    pub id: TransactionId,
     /// The host.
     pub host: HostName,
     /// Who asked for it.

@@ -16,7 +16,7 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, Outcome,
-        Plan, Policy, Service, Transaction, UpdateChoice, live_record, make_plan,
+        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record, make_plan,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -52,7 +52,7 @@ pub struct DeployRequest {
     /// How long to wait for a lock that is held.
     pub wait_lock: Duration,
     /// A unique id, its time first.
-    pub id: String,
+    pub id: TransactionId,
     /// Seconds since the epoch.
     pub now: i64,
     /// A random key under which secrets are compared.
@@ -439,7 +439,7 @@ fn holder(project: &Project, request: &DeployRequest) -> Holder {
         from: project.operator.from.clone(),
         url: project.operator.url.clone(),
         message: request.message.clone(),
-        transaction: request.id.clone(),
+        transaction: request.id.to_string(),
         since: request.now,
     }
 }

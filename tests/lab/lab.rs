@@ -143,6 +143,11 @@ impl Server {
         &self.address
     }
 
+    /// Returns the server's public key, as `host_key` takes it.
+    pub(crate) fn host_key(&self) -> &str {
+        &self.host_key
+    }
+
     /// Asks nginx, as an outsider.
     pub(crate) fn get(&self, path: &str) -> HttpAnswer {
         self.get_as(HOST, path)

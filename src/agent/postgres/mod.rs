@@ -44,6 +44,17 @@ pub struct Postgres {
     application: String,
 }
 
+/// A cluster as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Overview {
+    /// The server's version as a number: 170005 for 17.5.
+    pub version: u32,
+    /// Whether the connecting role may create and rename databases.
+    pub may_create: bool,
+    /// Every database, templates left out.
+    pub names: Vec<String>,
+}
+
 /// A row of `pg_database`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DatabaseEntry {
@@ -90,15 +101,20 @@ impl Postgres {
         self.query(&call, "SELECT current_setting('server_version_num')::int;")
     }
 
-    /// Tells whether the connecting role may create and rename databases.
+    /// Looks at the cluster as a whole.
     ///
     /// # Errors
     /// Fails when PostgreSQL cannot be reached.
-    pub fn can_create_database(&self) -> Result<bool, PostgresError> {
-        let call = Call::cluster("ask for the rights in", "PostgreSQL");
+    pub fn overview(&self) -> Result<Overview, PostgresError> {
+        let call = Call::cluster("look at", "PostgreSQL");
         self.query(
             &call,
-            "SELECT to_json(rolcreatedb OR rolsuper) FROM pg_roles WHERE rolname = current_user;",
+            "SELECT json_build_object( \
+               'version', current_setting('server_version_num')::int, \
+               'may_create', (SELECT rolcreatedb OR rolsuper FROM pg_roles \
+                 WHERE rolname = current_user), \
+               'names', (SELECT coalesce(json_agg(datname ORDER BY datname), '[]') \
+                 FROM pg_database WHERE NOT datistemplate));",
         )
     }
 

@@ -87,6 +87,9 @@ impl StepError {
     /// Returns the next move, where there is one to name.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        if is_disk_full(self) {
+            return Some("free some space on the server, and deploy again".to_owned());
+        }
         match self {
             Self::Found { hint, .. } => hint.clone(),
             Self::Source(error) => error.hint(),
@@ -107,6 +110,13 @@ impl StepError {
             _ => Vec::new(),
         }
     }
+}
+
+/// Tells whether a full disk is what an error comes from.
+fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_full = |error: &std::io::Error| error.kind() == std::io::ErrorKind::StorageFull;
+    error.downcast_ref::<std::io::Error>().is_some_and(is_full)
+        || error.source().is_some_and(is_disk_full)
 }
 
 /// Tells how a step would be taken back, from the state it finds.

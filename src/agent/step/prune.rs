@@ -87,7 +87,7 @@ fn journals(run: &mut Run<'_>) -> Result<(), StepError> {
     // Ids begin with the time.
     names.sort();
     let old = names.len().saturating_sub(KEEP_JOURNALS);
-    for name in names.iter().take(old).filter(|name| **name != run.transaction.id) {
+    for name in names.iter().take(old).filter(|name| name.as_str() != run.transaction.id.as_str()) {
         let path = directory.join(name);
         fs::remove_dir_all(run.server.path(&path)).map_err(FileError::at("remove", &path))?;
     }
