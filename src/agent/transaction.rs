@@ -151,17 +151,21 @@ impl Run<'_> {
         self.events.tell(&Event::Warning { text: text.into() });
     }
 
-    /// Masks registered secrets in a log that Odoo wrote: what a module prints is kept.
+    /// Masks registered secrets in a log that Odoo wrote: it has what modules print.
     ///
     /// # Errors
-    /// Fails when the log cannot be read or replaced.
-    pub fn redact_log(&self, log: &Path) -> Result<(), FileError> {
+    /// Fails when the log cannot be read. One that cannot be replaced is emptied.
+    pub fn redact_log(&mut self, log: &Path) -> Result<(), FileError> {
         let text = self.server.read(log)?.unwrap_or_default();
         let redacted = self.events.redact(&text);
         if redacted == text {
             return Ok(());
         }
-        step::release::replace(self.server, log, &redacted, 0o600)
+        if let Err(error) = step::release::replace(self.server, log, &redacted, 0o600) {
+            self.warn(format!("{error}; it held secrets and was emptied"));
+            step::release::write(self.server, log, "", 0o600)?;
+        }
+        Ok(())
     }
 
     /// Notes that users are kept waiting from now on.
@@ -369,3 +373,6 @@ fn failure(step: &str, error: &StepError) -> Failure {
     }
     Failure { step: step.to_owned(), message, hint: error.hint(), details: error.details() }
 }
+
+#[cfg(test)]
+mod tests;

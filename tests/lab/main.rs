@@ -2,13 +2,19 @@
 //! `deployment/lab/lab build`.
 
 mod calm;
+mod channels;
 mod content;
+mod flow;
+mod half_way;
+mod health;
 mod lab;
 mod load;
-mod world;
-
-mod channels;
-mod flow;
 mod local;
+mod modules;
+mod policy;
 mod refusals;
+mod revert;
+mod secrets;
+mod snapshot;
 mod uninterrupted;
+mod world;

@@ -98,11 +98,6 @@ impl World {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         program("git", &["init", "-q", "--bare", text(&world.directory.join("origin.git"))]);
         world.git(&["checkout", "-q", "demo"]);
-        world.edit(
-            &world.host_conf(HOST),
-            "user = demo",
-            "user = odoo\ninstall = base, taller_reparaciones, taller_portal",
-        );
         world.connect("Set the lab up");
         world
     }
@@ -332,7 +327,7 @@ impl Drop for World {
 }
 
 impl Run {
-    fn of(output: &std::process::Output) -> Self {
+    pub(crate) fn of(output: &std::process::Output) -> Self {
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         Self {
             code: output.status.code().unwrap_or(-1),
