@@ -17,7 +17,7 @@ use super::{
     postgres::CronHold,
     server::{FileError, Server},
     step::{self, StepError},
-    undo::Undo,
+    undo::{Consequence, Undo},
 };
 use crate::{
     host::DatabaseName,
@@ -151,17 +151,21 @@ impl Run<'_> {
         self.events.tell(&Event::Warning { text: text.into() });
     }
 
-    /// Masks registered secrets in a log that Odoo wrote: what a module prints is kept.
+    /// Masks registered secrets in a log that Odoo wrote: it has what modules print.
     ///
     /// # Errors
-    /// Fails when the log cannot be read or replaced.
-    pub fn redact_log(&self, log: &Path) -> Result<(), FileError> {
+    /// Fails when the log cannot be read. One that cannot be replaced is emptied.
+    pub fn redact_log(&mut self, log: &Path) -> Result<(), FileError> {
         let text = self.server.read(log)?.unwrap_or_default();
         let redacted = self.events.redact(&text);
         if redacted == text {
             return Ok(());
         }
-        step::release::replace(self.server, log, &redacted, 0o600)
+        if let Err(error) = step::release::replace(self.server, log, &redacted, 0o600) {
+            self.warn(format!("{error}; it held secrets and was emptied"));
+            step::release::write(self.server, log, "", 0o600)?;
+        }
+        Ok(())
     }
 
     /// Notes that users are kept waiting from now on.
@@ -271,20 +275,25 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Takes steps back, last first. The first that cannot be taken back stops
-    /// the way back: what follows would build on sand.
+    /// Takes steps back, last first, as far as what is left does not build on
+    /// one that could not be taken back.
     fn take_back(&mut self, done: Vec<Undo>) -> Result<(), Failure> {
         ballast::give_up(self.server, &self.layout);
         // A journal that cannot be written (a full disk) must not keep the host down.
         let _ = self.journal.write(&Entry::Revert);
+        let mut apart = None;
         for undo in done.iter().rev() {
-            if let Err(error) = undo.carry_out(self) {
-                return Err(self.redacted(failure("revert", &error)));
+            let Err(error) = undo.carry_out(self) else { continue };
+            let failure = self.redacted(failure("revert", &error));
+            match undo.consequence() {
+                Consequence::Litter => self.warn(format!("something stays: {}", failure.message)),
+                Consequence::Apart => apart = Some(failure),
+                Consequence::Stop => return Err(failure),
             }
         }
         self.held_jobs.clear();
         self.interruption_ends();
-        Ok(())
+        apart.map_or(Ok(()), Err)
     }
 
     /// Does what is left after the commit point; a failure is told and the rest goes on.
@@ -369,3 +378,6 @@ fn failure(step: &str, error: &StepError) -> Failure {
     }
     Failure { step: step.to_owned(), message, hint: error.hint(), details: error.details() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,17 @@ pub enum Undo {
     },
 }
 
+/// What it means for the rest of the way back that one part of it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Consequence {
+    /// Something is left over that harms nobody: it is told.
+    Litter,
+    /// The host is not as it was, but the rest does not build on it.
+    Apart,
+    /// What follows would build on sand.
+    Stop,
+}
+
 /// A program that reads files the tool has put in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -85,6 +96,26 @@ pub enum Reader {
 }
 
 impl Undo {
+    /// Tells what a failure means for the rest.
+    pub(super) const fn consequence(&self) -> Consequence {
+        match self {
+            Self::RemoveRelease { .. }
+            | Self::RemoveDirectory { .. }
+            | Self::RemoveFiles { .. } => Consequence::Litter,
+            // A database must not stay upgraded because nginx does not reload.
+            Self::RestoreFiles { reader: Reader::Nginx, .. } => Consequence::Apart,
+            Self::HideMaintenance
+            | Self::LiftHold
+            | Self::StartService { .. }
+            | Self::StopService
+            | Self::DropSnapshot { .. }
+            | Self::SwapBack { .. }
+            | Self::DropCreated { .. }
+            | Self::MoveBack { .. }
+            | Self::RestoreFiles { reader: Reader::Systemd, .. } => Consequence::Stop,
+        }
+    }
+
     /// Takes the step back.
     ///
     /// # Errors

@@ -75,9 +75,10 @@ fn forms(value: &str) -> Vec<String> {
     // Python's `repr` escapes a quote only where the text around the value has both kinds.
     let python = value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n");
     let xml = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    vec![
+    let mut forms = vec![
         value.to_owned(),
         json.to_owned(),
+        ascii(json),
         json.replace('/', "\\/"),
         url.replace("%20", "+"),
         url,
@@ -89,7 +90,28 @@ fn forms(value: &str) -> Vec<String> {
         xml.replace('"', "&quot;").replace('\'', "&#x27;"),
         xml.replace('"', "&#34;").replace('\'', "&#39;"),
         xml,
-    ]
+    ];
+    // A message that was brought onto one line has single blanks.
+    let joined = |form: &String| form.split_whitespace().collect::<Vec<_>>().join(" ");
+    forms
+        .extend(forms.iter().map(joined).filter(|form| form.len() >= SHORTEST).collect::<Vec<_>>());
+    forms
+}
+
+/// Escapes all but ASCII, as Python's `json` does.
+fn ascii(json: &str) -> String {
+    let mut text = String::new();
+    for character in json.chars() {
+        if character.is_ascii() {
+            text.push(character);
+        } else {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    text
 }
 
 /// Encodes all but RFC 3986's unreserved characters.
@@ -124,7 +146,10 @@ mod tests {
     fn a_redactor_knows_what_python_sql_and_html_make_of_a_value() {
         let mut redactor = Redactor::default();
         redactor.add(&Secret::new(r#"a"b'c\d<"#));
+        redactor.add(&Secret::new("café  bar"));
         for form in [
+            r"caf\u00e9  bar",
+            "café bar",
             r#"a"b\'c\\d<"#,
             r#"a"b'c\\d<"#,
             r#"a"b''c\d<"#,

@@ -4,16 +4,20 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 mod calm;
+mod channels;
 mod content;
+mod flow;
+mod half_way;
+mod health;
 mod lab;
 mod load;
-mod world;
-
-mod channels;
-mod flow;
 mod local;
 mod lock;
 mod modules;
 mod policy;
 mod refusals;
+mod revert;
+mod secrets;
+mod snapshot;
 mod uninterrupted;
+mod world;

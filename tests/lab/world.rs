@@ -327,7 +327,7 @@ impl Drop for World {
 }
 
 impl Run {
-    fn of(output: &std::process::Output) -> Self {
+    pub(crate) fn of(output: &std::process::Output) -> Self {
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         Self {
             code: output.status.code().unwrap_or(-1),

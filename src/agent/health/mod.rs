@@ -87,6 +87,7 @@ pub fn check_health(
         address: address_of(request.interface),
     };
     checker.run().map_err(|problem| {
+        let problem = checker.cause(problem);
         let log = request.log.since(server).unwrap_or_default();
         HealthFailure { problem, log: scan::matter(&log) }
     })
@@ -127,6 +128,17 @@ impl Checker<'_> {
         }
         let warnings = scan::errors(&log);
         Ok(HealthReport { main_pid, answered_after, assets, release_logged, warnings })
+    }
+
+    /// A service that ended is why it does not answer.
+    fn cause(&self, problem: HealthProblem) -> HealthProblem {
+        let unit = self.request.unit;
+        match (&problem, self.systemd.state(unit)) {
+            (HealthProblem::NoAnswer { .. }, Ok(state)) if !state.is_running() => {
+                HealthProblem::Ended { unit: unit.to_owned(), state: state.to_string() }
+            }
+            _ => problem,
+        }
     }
 
     /// Asks until an address answers well; a service that ends meanwhile is not

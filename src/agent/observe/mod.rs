@@ -15,7 +15,7 @@ use crate::{
     host::{DatabaseName, HostFile, KEPT},
     layout::{Layout, ReleaseNumber},
     plan::{
-        ClusterFacts, DatabaseAccess, DatabaseFacts, HostFacts, Observed, ReleaseFacts,
+        ClusterFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed, ReleaseFacts,
         RunningFrom, ServerFacts,
     },
     render,
@@ -33,9 +33,11 @@ pub(super) fn observe(server: &Server, request: &ObserveRequest) -> Result<Obser
     thread::scope(|scope| {
         let databases = scope.spawn(|| databases(server, request, &layout));
         let machine = scope.spawn(|| server_facts(server, request));
-        let host = host_facts(server, request, &layout)?;
+        let mut host = host_facts(server, request, &layout)?;
         let neighbours = neighbours::others(server, &request.host)?;
-        let (cluster, databases) = databases.join().expect("observing databases does not panic");
+        let (cluster, databases, newest_copy) =
+            databases.join().expect("observing databases does not panic");
+        host.last_number = host.last_number.max(newest_copy).max(newest_files(server, request));
         let server = machine.join().expect("observing the machine does not panic");
         Ok(Observed { server: server?, host, cluster, databases, neighbours })
     })
@@ -170,14 +172,32 @@ pub(super) fn kept_option(
     Ok(options.get(key).map(|setting| setting.value.clone()))
 }
 
-fn databases(
-    server: &Server,
-    request: &ObserveRequest,
-    layout: &Layout,
-) -> (ClusterFacts, BTreeMap<DatabaseName, DatabaseFacts>) {
+/// Returns the highest number that a kept copy of files has; 0 where there is none.
+fn newest_files(server: &Server, request: &ObserveRequest) -> u32 {
+    let directory = server.path(&request.service.data_dir.join("filestore"));
+    let names = fs::read_dir(directory).into_iter().flatten().flatten();
+    let copies = names.filter_map(|entry| CopyName::parse(entry.file_name().to_str()?).ok());
+    newest(copies, &request.databases)
+}
+
+/// Copies outlive a host that was set up anew: a name that is taken would fail
+/// a snapshot, or worse, a way back.
+fn newest(copies: impl Iterator<Item = CopyName>, databases: &[DatabaseName]) -> u32 {
+    copies
+        .filter(|copy| databases.iter().any(|database| copy.is_of(database)))
+        .map(|copy| copy.release().0)
+        .max()
+        .unwrap_or(0)
+}
+
+/// The cluster, the host's databases in it, and the highest number that a kept
+/// copy of one has.
+type SeenDatabases = (ClusterFacts, BTreeMap<DatabaseName, DatabaseFacts>, u32);
+
+fn databases(server: &Server, request: &ObserveRequest, layout: &Layout) -> SeenDatabases {
     let unreachable = |why: String| {
         let facts = ClusterFacts { version: Err(why), may_create: false, names: Vec::new() };
-        (facts, BTreeMap::new())
+        (facts, BTreeMap::new(), 0)
     };
     let access = match complete_access(server, layout, &request.access, &request.keep) {
         Ok(access) => access,
@@ -192,10 +212,7 @@ fn databases(
 
 /// Asks PostgreSQL in as few runs of its client as the answers allow: each
 /// takes some 50 ms.
-fn cluster(
-    postgres: &Postgres,
-    request: &ObserveRequest,
-) -> Result<(ClusterFacts, BTreeMap<DatabaseName, DatabaseFacts>), PostgresError> {
+fn cluster(postgres: &Postgres, request: &ObserveRequest) -> Result<SeenDatabases, PostgresError> {
     let overview = postgres.overview()?;
     let is_there = |name: &&DatabaseName| overview.names.iter().any(|other| other == name.as_str());
     let facts = thread::scope(|scope| {
@@ -211,6 +228,8 @@ fn cluster(
         });
         answered.filter_map(Result::transpose).collect::<Result<_, PostgresError>>()
     })?;
+    let copies = overview.names.iter().filter_map(|name| CopyName::parse(name).ok());
+    let newest_copy = newest(copies, &request.databases);
     let is_users = |name: &String| !name.contains('~') && name != "postgres";
     let version = overview.version;
     let cluster = ClusterFacts {
@@ -218,7 +237,7 @@ fn cluster(
         may_create: overview.may_create,
         names: overview.names.into_iter().filter(is_users).collect(),
     };
-    Ok((cluster, facts))
+    Ok((cluster, facts, newest_copy))
 }
 
 fn database(

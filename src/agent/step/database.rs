@@ -8,6 +8,7 @@ use crate::{
         filestore::Filestore,
         postgres::{Postgres, Swap},
         transaction::Run,
+        with_causes,
     },
     host::{DatabaseName, ModuleName},
     plan::{CopyName, SeenAddon, Snapshot},
@@ -64,8 +65,11 @@ pub(in crate::agent) fn drop_snapshot(
     snapshot: &Snapshot,
 ) -> Result<(), StepError> {
     let postgres = postgres(run)?;
-    postgres.drop_copy(&snapshot.copy)?;
+    // Odoo cannot start on a closed database; a copy that stays is only in the way.
     postgres.open(&snapshot.database)?;
+    if let Err(error) = postgres.drop_copy(&snapshot.copy) {
+        run.warn(format!("snapshot {} stays: {}", snapshot.copy, with_causes(&error)));
+    }
     Ok(())
 }
 

@@ -164,7 +164,12 @@ pub(in crate::agent) fn read_record(
 }
 
 /// Writes a new file.
-pub(super) fn write(server: &Server, path: &Path, text: &str, mode: u32) -> Result<(), FileError> {
+pub(in crate::agent) fn write(
+    server: &Server,
+    path: &Path,
+    text: &str,
+    mode: u32,
+) -> Result<(), FileError> {
     let mut options = fs::OpenOptions::new();
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     options

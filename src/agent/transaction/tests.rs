@@ -1,0 +1,293 @@
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use super::*;
+use crate::{
+    host::HostName,
+    layout::ReleaseNumber,
+    odoo::Series,
+    plan::{Follow, Holder, Marker, Service, Summary},
+    secret::{Redactor, Secret},
+};
+
+/// Notes what it is asked to do, and does it as far as these tests look.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+root="${0%/bin/systemctl}"
+if [ "$1" = show ]; then
+    echo LoadState=loaded
+    if [ -e "$root/running" ]; then printf 'ActiveState=active\nMainPID=7\n'; fi
+    exit 0
+fi
+[ "$1" = reset-failed ] || echo "$1" >>"$root/calls"
+if [ -e "$root/refuses-$1" ]; then echo "$1: refused" >&2; exit 1; fi
+case "$1" in
+    start) : >"$root/running" ;;
+    stop) rm -f "$root/running" ;;
+esac
+"#;
+const SILENT: &str = "#!/bin/sh\n";
+const REJECTING: &str = "#!/bin/sh\necho 'odoo-a.test.service:1: no such thing' >&2\nexit 1\n";
+
+/// A server with a release that is live and a service that runs.
+struct Machine {
+    root: tempfile::TempDir,
+    server: Server,
+    layout: Layout,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let search_path = format!("{}/bin:/usr/bin:/bin", root.path().display());
+        let server = Server::below(root.path().to_owned(), search_path.into());
+        let layout = Layout::new(HostName::parse("a.test").unwrap());
+        let machine = Self { root, server, layout };
+        for number in [1, 2] {
+            fs::create_dir_all(machine.path(&machine.layout.release(ReleaseNumber(number))))
+                .unwrap();
+        }
+        let current = machine.path(&machine.layout.current());
+        std::os::unix::fs::symlink("releases/0001", current).unwrap();
+        machine.write(&machine.layout.unit(), "the unit before");
+        machine.write(&machine.layout.unit_drop_in(), "the drop-in before");
+        let programs = [
+            ("systemctl", SYSTEMCTL),
+            ("journalctl", SILENT),
+            ("nginx", SILENT),
+            ("systemd-analyze", REJECTING),
+        ];
+        for (name, text) in programs {
+            let path = Path::new("/bin").join(name);
+            machine.write(&path, text);
+            fs::set_permissions(machine.path(&path), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        machine.write("/running".as_ref(), "");
+        machine
+    }
+
+    fn path(&self, path: &Path) -> PathBuf {
+        self.server.path(path)
+    }
+
+    fn write(&self, path: &Path, text: &str) {
+        fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    fn refuse(&self, verb: &str) {
+        self.write(Path::new(&format!("/refuses-{verb}")), "");
+    }
+
+    fn execute(&self, transaction: &Transaction) -> Outcome {
+        let directory = self.layout.journal().join(transaction.id.as_str());
+        fs::create_dir_all(self.path(&directory)).unwrap();
+        let mut redactor = Redactor::default();
+        redactor.add(&Secret::new("geheim"));
+        let events = EventLog::open(&self.server, &directory, redactor).unwrap();
+        execute(&self.server, transaction, events)
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.root.path().join("calls")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn text(&self, path: &Path) -> Option<String> {
+        self.server.read(path).unwrap()
+    }
+
+    fn events(&self) -> String {
+        self.text(&self.layout.journal().join("t1/events.jsonl")).unwrap()
+    }
+
+    fn current(&self) -> PathBuf {
+        fs::read_link(self.path(&self.layout.current())).unwrap()
+    }
+
+    fn unfinished(&self) -> Option<String> {
+        journal::unfinished(&self.server, &self.layout.journal()).unwrap()
+    }
+
+    /// Checks that the host is as it was before.
+    #[track_caller]
+    fn is_as_before(&self) {
+        assert_eq!(self.current(), Path::new("releases/0001"));
+        assert_eq!(self.text(&self.layout.unit()).as_deref(), Some("the unit before"));
+        let drop_in = self.text(&self.layout.unit_drop_in());
+        assert_eq!(drop_in.as_deref(), Some("the drop-in before"));
+        assert!(self.root.path().join("running").exists());
+        for path in [self.layout.hold(), self.layout.maintenance_flag(), self.layout.ballast()] {
+            assert!(!self.path(&path).exists(), "{}", path.display());
+        }
+        assert_eq!(self.unfinished(), None);
+    }
+}
+
+fn transaction(prepare: Vec<Step>, carry_out: Vec<Step>, finish: Vec<Step>) -> Transaction {
+    let who = || "ana".to_owned();
+    Transaction {
+        id: TransactionId::parse("t1").unwrap(),
+        host: HostName::parse("a.test").unwrap(),
+        holder: Holder {
+            who: who(),
+            from: who(),
+            url: None,
+            message: None,
+            transaction: "t1".to_owned(),
+            since: 0,
+        },
+        number: Some(ReleaseNumber(2)),
+        previous: Some(ReleaseNumber(1)),
+        service: Service {
+            user: "root".to_owned(),
+            group: "root".to_owned(),
+            odoo_bin: "/usr/bin/odoo".into(),
+            python: "/usr/bin/python3".into(),
+            series: Series::V19,
+            has_workers: true,
+            logfile: None,
+            data_dir: "/var/lib/odoo/a".into(),
+        },
+        access: DatabaseAccess {
+            system_user: "root".to_owned(),
+            host: String::new(),
+            port: None,
+            user: String::new(),
+            password: None,
+        },
+        sensitive_keys: Default::default(),
+        keep: Vec::new(),
+        prepare,
+        carry_out,
+        finish,
+        previous_health: None,
+        summary: Summary::default(),
+    }
+}
+
+fn stop_and_install() -> Vec<Step> {
+    vec![
+        Step::ShowMaintenance,
+        Step::Hold,
+        Step::StopService,
+        Step::Switch { number: ReleaseNumber(2), follow: Follow::Later },
+        Step::InstallUnit { unit: "a new unit".to_owned(), drop_in: "a new drop-in".to_owned() },
+    ]
+}
+
+#[test]
+fn steps_are_taken_back_last_first() {
+    let machine = Machine::new();
+    machine.refuse("enable");
+    let outcome = machine.execute(&transaction(Vec::new(), stop_and_install(), Vec::new()));
+    let Outcome::Reverted { failure, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.step, "install the unit");
+    assert_eq!(machine.calls(), ["stop", "daemon-reload", "enable", "daemon-reload", "start"]);
+    machine.is_as_before();
+    let state = machine.text(&machine.layout.release(ReleaseNumber(2)).join("state"));
+    assert_eq!(state.as_deref(), Some("\"failed\""));
+    let history = machine.text(&machine.layout.history()).unwrap();
+    assert!(history.contains("\"reverted\"") && history.contains("enable: refused"), "{history}");
+}
+
+#[test]
+fn what_a_failed_step_did_not_reach_needs_no_writing_on_the_way_back() {
+    let machine = Machine::new();
+    // No file can be put beside the unit or the drop-in, as on a full disk.
+    for path in [machine.layout.unit(), machine.layout.unit_drop_in()] {
+        let name = path.file_name().unwrap().to_string_lossy();
+        let beside = path.with_file_name(format!(".{name}.odoo-deploy"));
+        fs::create_dir(machine.path(&beside)).unwrap();
+    }
+    let outcome = machine.execute(&transaction(Vec::new(), stop_and_install(), Vec::new()));
+    assert!(matches!(outcome, Outcome::Reverted { .. }), "{outcome:?}");
+    machine.is_as_before();
+}
+
+#[test]
+fn a_way_back_that_fails_stops_there_and_stays_unfinished() {
+    let machine = Machine::new();
+    machine.refuse("enable");
+    machine.refuse("start");
+    let outcome = machine.execute(&transaction(Vec::new(), stop_and_install(), Vec::new()));
+    let Outcome::Broken { failure, revert, kept } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((failure.step.as_str(), revert.step.as_str()), ("install the unit", "revert"));
+    assert!(revert.message.contains("start: refused"), "{}", revert.message);
+    assert_eq!(kept, ["/opt/odoo/a.test/journal/t1"]);
+    // Users still see the page, and nothing starts by itself.
+    assert!(machine.path(&machine.layout.hold()).exists());
+    assert!(machine.path(&machine.layout.maintenance_flag()).exists());
+    assert_eq!(machine.unfinished().as_deref(), Some("t1"));
+    let history = machine.text(&machine.layout.history()).unwrap();
+    assert!(history.contains("\"broken\""), "{history}");
+}
+
+#[test]
+fn an_nginx_that_does_not_reload_keeps_nothing_else_from_being_taken_back() {
+    let machine = Machine::new();
+    machine.refuse("reload");
+    machine.write(&machine.layout.vhost(), "the vhost before");
+    fs::create_dir_all(machine.root.path().join("run/lock")).unwrap();
+    let mut steps = stop_and_install();
+    let marker = Marker { port: 80, text: "x".to_owned() };
+    steps.push(Step::InstallVhost { vhost: "a new vhost".to_owned(), marker });
+    let outcome = machine.execute(&transaction(Vec::new(), steps, Vec::new()));
+    let Outcome::Broken { revert, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(revert.message.contains("reload: refused"), "{}", revert.message);
+    assert_eq!(machine.text(&machine.layout.vhost()).as_deref(), Some("the vhost before"));
+    assert_eq!(machine.current(), Path::new("releases/0001"));
+    assert!(machine.root.path().join("running").exists());
+    assert!(!machine.path(&machine.layout.maintenance_flag()).exists());
+    assert_eq!(machine.unfinished().as_deref(), Some("t1"));
+}
+
+#[test]
+fn a_check_before_the_switch_that_fails_touches_nothing() {
+    let machine = Machine::new();
+    let check = Step::CheckUnit { unit: "[Unit]".to_owned() };
+    let outcome = machine.execute(&transaction(vec![check], stop_and_install(), Vec::new()));
+    let Outcome::Refused { failure } = outcome else { panic!("{outcome:?}") };
+    assert!(failure.message.contains("no such thing"), "{}", failure.message);
+    assert_eq!(machine.calls(), Vec::<String>::new());
+    machine.is_as_before();
+}
+
+#[test]
+fn a_step_after_the_commit_point_that_fails_is_told_and_the_rest_goes_on() {
+    let machine = Machine::new();
+    // What lies there is no hold of ours, and does not go away as one.
+    machine.write(&machine.layout.hold().join("geheim"), "");
+    let finish = vec![Step::LiftHold, Step::HideMaintenance];
+    let outcome = machine.execute(&transaction(Vec::new(), vec![Step::ShowMaintenance], finish));
+    assert_eq!(outcome, Outcome::Deployed);
+    assert!(!machine.path(&machine.layout.maintenance_flag()).exists());
+    assert!(machine.events().contains("failed to release the service"), "{}", machine.events());
+    let state = machine.text(&machine.layout.release(ReleaseNumber(2)).join("state"));
+    assert_eq!(state.as_deref(), Some("\"verified\""));
+    assert_eq!(machine.unfinished(), None);
+}
+
+#[test]
+fn no_secret_gets_into_events_or_history() {
+    let machine = Machine::new();
+    machine.write(
+        "/bin/systemd-analyze".as_ref(),
+        "#!/bin/sh\necho 'odoo-a.test.service: geheim' >&2\nexit 1\n",
+    );
+    let check = Step::CheckUnit { unit: "[Unit]".to_owned() };
+    let outcome = machine.execute(&transaction(vec![check], Vec::new(), Vec::new()));
+    assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
+    for text in [machine.events(), machine.text(&machine.layout.history()).unwrap()] {
+        assert!(text.contains("********") && !text.contains("geheim"), "{text}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_written_down_nothing_is_begun() {
+    let machine = Machine::new();
+    machine.write(&machine.layout.ballast().join("in the way"), "");
+    let outcome = machine.execute(&transaction(Vec::new(), stop_and_install(), Vec::new()));
+    let Outcome::Refused { failure } = outcome else { panic!("{outcome:?}") };
+    assert!(failure.message.contains("set space aside"), "{}", failure.message);
+    assert_eq!(machine.calls(), Vec::<String>::new());
+    assert!(machine.events().contains("\"finished\""), "{}", machine.events());
+}
