@@ -318,7 +318,8 @@ mod tests {
         assert_eq!(judge_files(&["tests/test_order.py", "README.md"], &[]), Need::Nothing);
         assert_eq!(judge_files(&["static/src/app.js"], &[]), Need::Process);
         assert_eq!(judge_files(&["static/src/app.xml"], &[]), Need::Process);
-        assert_eq!(judge_files(&["static/description/icon.png"], &[]), Need::Nothing);
+        assert_eq!(judge_files(&["static/description/icon.png"], &[]), Need::Process);
+        assert_eq!(judge_files(&["static/description/index.html"], &[]), Need::Nothing);
     }
 
     #[test]

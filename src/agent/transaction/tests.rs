@@ -5,7 +5,7 @@ use crate::{
     host::HostName,
     layout::ReleaseNumber,
     odoo::Series,
-    plan::{Follow, Holder, Marker, Service, Summary},
+    plan::{Follow, Holder, Marker, Service, Summary, TransactionId},
     secret::{Redactor, Secret},
 };
 

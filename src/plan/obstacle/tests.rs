@@ -76,7 +76,8 @@ fn a_host_between_two_states_is_left_alone() {
     refuses(
         |sample| sample.observed.host.unfinished = Some("20260101T000000Z-1".into()),
         "transaction 20260101T000000Z-1 did not end on this host\n  \
-         hint: its journal is in /opt/odoo/acme.example.com/journal/20260101T000000Z-1",
+         hint: its journal, /opt/odoo/acme.example.com/journal/20260101T000000Z-1, says where it \
+         stopped; when the host is well again, remove that directory",
     );
 }
 
