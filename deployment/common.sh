@@ -40,12 +40,13 @@ install_packages() {
   say "installing: $*"
   # Another apt may be at work, on a machine that has just booted above all.
   local try
-  for try in 1 2 3 4 5 6; do
+  for try in 1 2 3; do
     ! as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || break
-    [ "$try" -lt 6 ] || say "apt-get update failed; going on with the lists at hand"
-    [ "$try" -eq 6 ] || sleep 10
+    [ "$try" -lt 3 ] || say "apt-get update failed; going on with the lists at hand"
+    sleep 10
   done
-  as_root apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" >&2
+  as_root apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" \
+    >/dev/null
 }
 
 # Says how Rust is installed, rather than fetching a toolchain that nobody asked for.

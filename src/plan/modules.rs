@@ -133,15 +133,18 @@ fn judge_file(
 /// Tells whether neither a process nor a database ever reads the file.
 pub(super) fn is_unseen(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let upper = name.to_uppercase();
-    let documentation = ["README", "CHANGELOG", "CHANGES", "HISTORY", "LICENSE", "COPYING"]
-        .iter()
-        .any(|word| upper.split('.').next() == Some(word));
+    // Further down, `history.py` is a model like any other.
+    let is_at_top = path.components().count() == 1;
+    let word = name.split('.').next().unwrap_or_default().to_uppercase();
+    let documentation = is_at_top
+        && !name.ends_with(".py")
+        && ["README", "CHANGELOG", "CHANGES", "HISTORY", "LICENSE", "COPYING"]
+            .contains(&word.as_str());
     let extension = path.extension().and_then(|extension| extension.to_str());
     documentation
         || matches!(extension, Some("md" | "rst" | "pot"))
         || ["tests", "doc", "docs", "readme"].iter().any(|part| is_below(path, part))
-        || path.starts_with("static/description")
+        || (path.starts_with("static/description") && word != "ICON")
         || name.starts_with(".git")
         || matches!(name, ".editorconfig" | ".pylintrc" | ".flake8" | ".pre-commit-config.yaml")
 }
@@ -283,6 +286,19 @@ mod tests {
     }
 
     #[test]
+    fn only_documentation_goes_unseen() {
+        let unseen = |path: &str| is_unseen(Path::new(path));
+        for path in ["README.rst", "LICENSE", "CHANGELOG.md", "tests/test_a.py", "i18n/a.pot"] {
+            assert!(unseen(path), "{path}");
+        }
+        for path in
+            ["history.py", "models/history.py", "views/license.xml", "static/description/icon.png"]
+        {
+            assert!(!unseen(path), "{path}");
+        }
+    }
+
+    #[test]
     fn a_changed_field_view_data_file_or_migration_needs_an_upgrade() {
         let structure =
             [("models/order.py", CodeChange::Structure { reason: "field `x` is new".into() })];
@@ -302,7 +318,8 @@ mod tests {
         assert_eq!(judge_files(&["tests/test_order.py", "README.md"], &[]), Need::Nothing);
         assert_eq!(judge_files(&["static/src/app.js"], &[]), Need::Process);
         assert_eq!(judge_files(&["static/src/app.xml"], &[]), Need::Process);
-        assert_eq!(judge_files(&["static/description/icon.png"], &[]), Need::Nothing);
+        assert_eq!(judge_files(&["static/description/icon.png"], &[]), Need::Process);
+        assert_eq!(judge_files(&["static/description/index.html"], &[]), Need::Nothing);
     }
 
     #[test]

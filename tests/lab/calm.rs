@@ -26,7 +26,7 @@ const LOOK: &str = "
         -path '*sites-enabled/*' | sort | xargs -r md5sum
     find /etc/odoo /etc/systemd/system -type l -path '*odoo*' -printf '%p -> %l\\n' | sort
     ls -d /opt/odoo/*/releases/* /opt/odoo/*/current 2>/dev/null
-    ls /var/lib/odoo /run/odoo-deploy 2>/dev/null
+    ls /var/lib/odoo; find /run/odoo-deploy -type f 2>/dev/null
     systemctl list-units --all --no-legend 'deploy*'
     true
 ";

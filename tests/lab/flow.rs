@@ -101,6 +101,21 @@ fn a_changed_field_and_view_upgrade_their_module_and_then_nothing_is_left_to_do(
 }
 
 #[test]
+fn an_idle_host_keeps_its_content() {
+    let world = World::deployed("idle");
+    let before = world.database_content(DATABASE);
+    // Let every scheduled job of Odoo run at once.
+    world.server().psql(DATABASE, "UPDATE ir_cron SET nextcall = now() - interval '1 hour'");
+    world.server().psql("postgres", "NOTIFY cron_trigger, 'demo'");
+    let ran = "SELECT count(*) FROM ir_cron WHERE active AND lastcall IS NULL";
+    world.server().wait_until("the jobs ran", |server| server.psql(DATABASE, ran) == "0");
+    assert_eq!(world.server().get("/web/login").status, 200);
+    let after = world.database_content(DATABASE);
+    let differ: Vec<_> = after.lines().filter(|line| !before.contains(line)).collect();
+    assert_eq!(differ, [] as [&str; 0]);
+}
+
+#[test]
 fn a_plan_and_a_dry_run_write_nothing() {
     let world = World::deployed("dry");
     world.edit(MODEL, "    work_done =", "    shelf = fields.Char()\n    work_done =");

@@ -1,6 +1,8 @@
 //! The promises, on real servers: `cargo test --test lab`, as root, after
 //! `deployment/lab/lab build`.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 mod calm;
 mod channels;
 mod content;
@@ -10,6 +12,7 @@ mod health;
 mod lab;
 mod load;
 mod local;
+mod lock;
 mod modules;
 mod policy;
 mod refusals;

@@ -66,6 +66,9 @@ const CASES: &[Case] = &[
     Case::reload("a file of static/", |world| {
         world.write(&format!("{REPAIRS}/static/src/style.css"), "p { color: red }\n");
     }),
+    Case::reload("the icon", |world| {
+        world.write(&format!("{REPAIRS}/static/description/icon.png"), "not the old one");
+    }),
     Case::reload("a translation into a language that is not active", |world| {
         world.edit(&format!("{REPAIRS}/i18n/es.po"), "Orden de reparación", "Reparación");
     }),
@@ -101,6 +104,12 @@ const CASES: &[Case] = &[
             "from odoo import models\n\n\nclass Shelf(models.Model):\n    _name = \"taller.shelf\"\n    _description = \"Shelf\"\n",
         );
         world.edit(&format!("{REPAIRS}/models/__init__.py"), "\n", "\nfrom . import shelf\n");
+    }),
+    Case::upgrade("a model in a file named like documentation", |world| {
+        world.write(&format!("{REPAIRS}/models/history.py"), "from odoo import fields\n");
+    }),
+    Case::upgrade("a constant of a model", |world| {
+        edit_model(world, r#""ready": ("repairing",)"#, r#""ready": ("repairing", "received")"#);
     }),
     Case::upgrade("a view", |world| {
         world.edit(&format!("{REPAIRS}/views/repair_order_views.xml"), "Mine", "My own");

@@ -1,10 +1,10 @@
 //! Deploys that are refused before anything live is touched: each says why, and what to do.
 
-use std::{fs, thread, time::Duration};
+use std::fs;
 
 use crate::{
     calm::Calm,
-    world::{DATABASE, HOST, World},
+    world::{HOST, World},
 };
 
 const VHOST: &str = include_str!("../../src/render/templates/nginx.conf.hbs");
@@ -47,13 +47,21 @@ fn a_vhost_or_unit_that_its_program_refuses_is_not_installed() {
     let world = World::deployed("files");
     let other = "upstream odoo_other { server 127.0.0.1:1; }\n\
                  server { listen 80; server_name other.example; return 204; }\n";
-    fs::write(world.server().path("/etc/nginx/sites-enabled/other.example"), other).unwrap();
+    let script = format!("cat >/etc/nginx/sites-enabled/other.example <<'EOF'\n{other}EOF");
+    world.server().script(&script).ok();
     let calm = Calm::of(&world);
     let vhost = "deployment/templates/nginx.conf.hbs";
     calm.refuses(
-        |world| world.write(vhost, &VHOST.replace("client_max_body_size", "client_most_body")),
+        |world| {
+            world.write(vhost, &VHOST.replace("client_max_body_size {{", "client_most_body {{"));
+        },
         6,
         &["nginx rejects the configuration", "client_most_body", "[deploy.nginx]"],
+    );
+    calm.refuses(
+        |world| world.write(vhost, &VHOST.replace("{{http_port}}", "{{htp_port}}")),
+        2,
+        &["failed to fill in template `nginx.conf`", "htp_port"],
     );
     let duplicate = format!("upstream odoo_other {{ server 127.0.0.1:2; }}\n{VHOST}");
     calm.refuses(|world| world.write(vhost, &duplicate), 6, &["duplicate upstream \"odoo_other\""]);
@@ -273,61 +281,4 @@ fn two_hosts_of_a_server_share_nothing() {
         &["database second does not exist", "correct `db_name` (there is: demo)"],
     );
     calm.ends();
-}
-
-#[test]
-fn a_second_deploy_is_told_who_works_and_may_wait() {
-    let world = World::deployed("lock");
-    let slow = "import time\n\ndef migrate(cr, version):\n    time.sleep(12)\n";
-    world.write(&format!("{WORKSHOP}/migrations/19.0.9.0.0/pre-slow.py"), slow);
-    world.edit(
-        &format!("{WORKSHOP}/__manifest__.py"),
-        "\"version\": \"19.0.1.2.0\"",
-        "\"version\": \"19.0.9.0.0\"",
-    );
-    world.commit("Migrate slowly");
-    let mut first = world
-        .deploy_command(&["--branch", "demo", "--message", "the first of two"])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    world.server().wait_until("the first deploy stops Odoo", |_| world.state().maintenance);
-
-    let second = world.deploy(&["--branch", "demo"]).expect_code(4);
-    let second = second.expect_said("another deploy of this host is running: ");
-    second.expect_said("“the first of two”").expect_said("--wait-lock 10m");
-
-    let third = world.deploy(&["--branch", "demo", "--wait-lock", "2m"]).expect_code(0);
-    third.expect_said("waiting for the deploy of ").expect_said("nothing to do");
-    assert!(first.wait().unwrap().success());
-    let state = world.state();
-    assert_eq!((state.current, state.maintenance, state.hold), (Some(2), false, false));
-    assert!(world.server().psql(DATABASE, "SELECT 1") == "1");
-}
-
-#[test]
-fn of_two_deploys_at_the_same_moment_one_goes_live_and_one_does_not_begin() {
-    let world = World::deployed("race");
-    world.edit(
-        "custom-addons/taller_portal/controllers/main.py",
-        "\"orders\": orders",
-        "\"release\": \"second\", \"orders\": orders",
-    );
-    world.commit("Say which release answers");
-    let codes: Vec<i32> = thread::scope(|scope| {
-        let deploy = || world.deploy(&["--branch", "demo"]).code;
-        let both = [scope.spawn(deploy), scope.spawn(deploy)];
-        both.map(|one| one.join().unwrap()).into()
-    });
-    assert!(codes.contains(&0), "{codes:?}");
-    // The other one waits at most for its own look: it finds the lock held, its
-    // plan overtaken, or the first one done.
-    assert!(codes.iter().all(|code| [0, 4, 6].contains(code)), "{codes:?}");
-    let state = world.state();
-    assert_eq!(state.current, Some(2));
-    assert_eq!(state.releases.get(&2).map(String::as_str), Some("verified"));
-    assert!(world.server().get("/taller/estado").body.contains("second"));
-    thread::sleep(Duration::from_secs(1));
-    world.deploy(&["--branch", "demo"]).expect_code(0).expect_said("nothing to do");
 }

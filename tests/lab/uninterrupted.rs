@@ -14,10 +14,6 @@ fn deploy_under_load(world: &World) -> (Run, LoadReport) {
     let load = Load::start(world.server(), STATUS);
     let run = world.deploy(&["--branch", "demo"]);
     let report = load.stop();
-    println!(
-        "{} requests, {} failed, longest {:?}",
-        report.requests, report.failed, report.longest
-    );
     (run.expect_code(0), report)
 }
 

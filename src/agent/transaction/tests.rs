@@ -5,7 +5,7 @@ use crate::{
     host::HostName,
     layout::ReleaseNumber,
     odoo::Series,
-    plan::{Follow, Holder, Marker, Service, Summary},
+    plan::{Follow, Holder, Marker, Service, Summary, TransactionId},
     secret::{Redactor, Secret},
 };
 
@@ -78,12 +78,12 @@ impl Machine {
     }
 
     fn execute(&self, transaction: &Transaction) -> Outcome {
-        let directory = self.layout.journal().join(&transaction.id);
+        let directory = self.layout.journal().join(transaction.id.as_str());
         fs::create_dir_all(self.path(&directory)).unwrap();
         let mut redactor = Redactor::default();
         redactor.add(&Secret::new("geheim"));
         let events = EventLog::open(&self.server, &directory, redactor).unwrap();
-        execute(&self.server, transaction, events).unwrap()
+        execute(&self.server, transaction, events)
     }
 
     fn calls(&self) -> Vec<String> {
@@ -125,7 +125,7 @@ impl Machine {
 fn transaction(prepare: Vec<Step>, carry_out: Vec<Step>, finish: Vec<Step>) -> Transaction {
     let who = || "ana".to_owned();
     Transaction {
-        id: "t1".to_owned(),
+        id: TransactionId::parse("t1").unwrap(),
         host: HostName::parse("a.test").unwrap(),
         holder: Holder {
             who: who(),
