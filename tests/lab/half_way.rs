@@ -56,7 +56,7 @@ fn a_full_disk_keeps_no_host_down() {
     world.commit("Print a lot");
     let fill = format!(
         "while [ $(readlink {BASE}/current) = releases/0001 ]; do sleep 0.1; done
-         size=$(df -k --output=used {BASE} | tail -1)
+         size=$(($(df -k --output=used {BASE} | tail -1)))
          mount -o remount,size=${{size}}k {BASE} && echo $size >/root/filled"
     );
     fs::write(server.path("/root/fill.sh"), fill).unwrap();
