@@ -235,6 +235,12 @@ pub(super) fn ask(address: &str, host: &str, path: &str) -> Result<HttpAnswer, S
     HttpAnswer::parse(&exchange().map_err(|error| error.to_string())?)
 }
 
+/// Tells whether the lab has a checkpoint of this name.
+pub(super) fn has_checkpoint(name: &str) -> bool {
+    let list = run(&["list"]).ok();
+    list.lines().any(|line| line.split_whitespace().eq([name, "checkpoint"]))
+}
+
 fn run(arguments: &[&str]) -> Output {
     Output::of(Command::new(LAB).args(arguments).stdin(Stdio::null()).output().unwrap())
 }
