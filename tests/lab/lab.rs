@@ -132,7 +132,7 @@ impl Server {
     /// Returns a file's place on this machine.
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
-        self.root.join(path.strip_prefix("/").unwrap_or(path))
+        self.root().join(path.strip_prefix("/").unwrap_or(path))
     }
 
     pub(crate) fn name(&self) -> &str {
