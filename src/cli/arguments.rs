@@ -12,7 +12,7 @@ use crate::source::Branch;
 ///
 /// Without a command, deploys `--host` to the tip of `--branch`.
 #[derive(Debug, Parser)]
-#[command(name = "deploy", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(name = "deploy", version, max_term_width = 100, subcommand_negates_reqs = true)]
 pub struct Arguments {
     /// Directory of the platform repository, or one below it.
     #[arg(long, short = 'C', global = true, value_name = "DIR")]
@@ -231,6 +231,13 @@ mod tests {
         let target = arguments.target.unwrap();
         assert_eq!(target.host.as_str(), "a.example");
         assert_eq!(target.update_modules, "changed");
+    }
+
+    #[test]
+    fn the_directory_may_stand_before_the_command() {
+        let arguments = parse("deploy -C platform plan --host a.example").unwrap();
+        assert_eq!(arguments.directory, Some("platform".into()));
+        assert!(matches!(arguments.command, Some(Command::Plan(_))));
     }
 
     #[test]

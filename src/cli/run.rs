@@ -34,6 +34,12 @@ pub fn run() -> process::ExitCode {
 
 fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, WorkflowError> {
     let directory = arguments.directory.unwrap_or_else(|| ".".into());
+    if arguments.command.is_some() && arguments.target.is_some() {
+        return Err(WorkflowError::Usage {
+            message: "`--host` stands before a command".to_owned(),
+            hint: Some("write it behind the command, or leave the command out".to_owned()),
+        });
+    }
     match (arguments.command, arguments.target) {
         (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),
         (Some(Command::Render(arguments)), _) => render::run(&directory, &arguments, terminal),

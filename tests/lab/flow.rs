@@ -22,6 +22,7 @@ fn the_first_deploy_of_an_empty_server_ends_with_a_host_that_answers() {
     assert_eq!(world.server().get("/web/login").status, 200);
     let status = world.server().get("/taller/estado");
     assert_eq!(status.body, r#"{"version": "19.0.1.0.0", "orders": 0}"#);
+    assert_eq!(status.headers["cache-control"], "no-store");
     let state = world.state();
     let HostState { current, releases, active, hold, maintenance, databases, .. } = &state;
     assert_eq!(*current, Some(1), "{state:?}");

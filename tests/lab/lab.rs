@@ -132,7 +132,7 @@ impl Server {
     /// Returns a file's place on this machine.
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
-        self.root.join(path.strip_prefix("/").unwrap_or(path))
+        self.root().join(path.strip_prefix("/").unwrap_or(path))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -233,6 +233,12 @@ pub(super) fn ask(address: &str, host: &str, path: &str) -> Result<HttpAnswer, S
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
     };
     HttpAnswer::parse(&exchange().map_err(|error| error.to_string())?)
+}
+
+/// Tells whether the lab has a checkpoint of this name.
+pub(super) fn has_checkpoint(name: &str) -> bool {
+    let list = run(&["list"]).ok();
+    list.lines().any(|line| line.split_whitespace().eq([name, "checkpoint"]))
 }
 
 fn run(arguments: &[&str]) -> Output {

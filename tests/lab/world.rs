@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     content,
-    lab::{Server, Turn, lock_file},
+    lab::{self, Server, Turn, lock_file},
 };
 
 /// The host that is deployed.
@@ -392,6 +392,9 @@ impl Checkpoint {
     }
 
     fn stamp() -> Option<String> {
+        if !lab::has_checkpoint(&Self::name()) {
+            return None;
+        }
         fs::read_to_string(Self::directory().join("stamp")).ok()
     }
 
