@@ -46,7 +46,7 @@ impl Before {
         assert!(now.active && !now.hold && !now.maintenance, "{now:?}");
         assert_ne!(now.main_pid, self.state.main_pid, "the release before was started anew");
         let failed: Vec<_> = failed(&now).difference(&failed(&self.state)).copied().collect();
-        assert_eq!(failed.len(), 1, "one more release failed: {now:?}");
+        assert_eq!(failed.len(), 1, "one more release failed: {now:?}\n{}", run.stderr);
         let server = world.server();
         assert_eq!(server.get("/web/login").status, 200);
         assert_eq!(server.get("/taller/estado").body, self.page.body);
