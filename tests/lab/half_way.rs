@@ -57,7 +57,7 @@ fn a_full_disk_keeps_no_host_down() {
          size=$(($(df -k --output=used {BASE} | tail -1)))
          mount -o remount,size=${{size}}k {BASE} && echo $size >/root/filled"
     );
-    fs::write(server.path("/root/fill.sh"), fill).unwrap();
+    server.script(&format!("cat >/root/fill.sh <<'END'\n{fill}\nEND")).ok();
     server.shell(&["systemd-run", "--quiet", "--collect", "bash", "/root/fill.sh"]).ok();
     let before = Before::look(&world);
     let run = world.deploy(&[]);
