@@ -11,7 +11,7 @@ use crate::{
     layout::{Layout, ReleaseNumber},
     plan::{DatabaseAccess, Files, Service},
     render::{self, MaintenanceInput, UnitInput, VhostInput, VhostTls},
-    secret::{Secret, Secrets},
+    secret::{Part, Secret, Secrets},
     settings::{Server, Settings},
     source::SourceError,
 };
@@ -95,6 +95,9 @@ impl Renderer<'_> {
                     options.sensitive_keys.insert(key.clone());
                     options.secrets.push(secret);
                 }
+                // A secret inside a longer value is one by itself, too.
+                let names = value.parts.iter().filter_map(Part::secret);
+                options.secrets.extend(names.filter_map(|name| self.secrets.get(name)).cloned());
             }
         }
         Ok(options)
