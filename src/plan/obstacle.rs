@@ -93,13 +93,27 @@ fn server(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
             ),
         );
     }
+    ports(desired, observed, found);
+}
+
+/// A port whose owner is not known is the host's own where its live release
+/// runs on it: Odoo's processes come and go while they are looked at.
+fn ports(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
     let unit = format!("odoo-{}.service", desired.host);
-    let ours = [Some(desired.network.http_port), desired.network.gevent_port];
-    for port in ours.into_iter().flatten() {
-        let taken = server.listeners.iter().find(|listener| {
-            listener.port == port && listener.unit.as_deref() != Some(unit.as_str())
-        });
-        if let Some(listener) = taken {
+    let is_active = observed.host.service.active == "active";
+    let runs_on = |port: u16| {
+        is_active && live_record(observed).is_some_and(|live| live.ports.contains(&port))
+    };
+    let wanted = [Some(desired.network.http_port), desired.network.gevent_port];
+    for port in wanted.into_iter().flatten() {
+        let is_foreign = |owner: &Option<String>| match owner {
+            Some(owner) => *owner != unit,
+            None => !runs_on(port),
+        };
+        let listeners = observed.server.listeners.iter();
+        let mut foreign =
+            listeners.filter(|listener| listener.port == port && is_foreign(&listener.unit));
+        if let Some(listener) = foreign.next() {
             let by = listener.unit.as_deref().unwrap_or("another program");
             found.push(
                 Obstacle::new(format!("port {port} is taken by {by}"))
