@@ -3,6 +3,7 @@
 //!
 //! The modules stand in the order in which data passes through them.
 
+pub mod causes;
 pub mod host;
 pub mod layout;
 pub mod odoo;

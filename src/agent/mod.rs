@@ -31,6 +31,8 @@ mod postgres;
 mod server;
 mod service;
 
+use crate::causes::with_causes;
+
 pub use account::Account;
 pub use entry::{AgentError, open_server, run_session, run_transaction};
 pub use filestore::Filestore;
@@ -56,15 +58,3 @@ pub use postgres::{
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
 pub use undo::{Reader, Undo};
-
-/// Describes an error with its causes on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

@@ -20,6 +20,7 @@ use super::{
     undo::{Consequence, Undo},
 };
 use crate::{
+    causes::with_causes,
     host::DatabaseName,
     layout::Layout,
     plan::{CopyName, DatabaseAccess, Event, Failure, Outcome, ReleaseState, Step, Transaction},
@@ -369,13 +370,7 @@ impl Run<'_> {
 
 /// Describes an error with its causes.
 fn failure(step: &str, error: &StepError) -> Failure {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        message.push_str(": ");
-        message.push_str(&cause.to_string());
-        source = cause.source();
-    }
+    let message = with_causes(error);
     Failure { step: step.to_owned(), message, hint: error.hint(), details: error.details() }
 }
 

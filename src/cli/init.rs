@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use super::{ExitCode, arguments::InitArguments, terminal::Terminal};
-use crate::workflow::{
-    WorkflowError,
-    init::{InitOptions, InitRepository, init},
+use crate::{
+    causes::with_causes,
+    workflow::{
+        WorkflowError,
+        init::{InitOptions, InitRepository, init},
+    },
 };
 
 pub(super) fn run(
@@ -15,8 +18,10 @@ pub(super) fn run(
 ) -> Result<ExitCode, WorkflowError> {
     let directory = directory.join(&arguments.into);
     let options = InitOptions { demo: arguments.demo, at: jiff::Timestamp::now() };
-    let report = init(&directory, &options)
-        .map_err(|error| WorkflowError::Usage { hint: error.hint(), message: chain(&error) })?;
+    let report = init(&directory, &options).map_err(|error| WorkflowError::Usage {
+        hint: error.hint(),
+        message: with_causes(&error),
+    })?;
     for path in &report.added {
         terminal.result(&format!("added   {}", path.display()));
     }
@@ -37,15 +42,4 @@ pub(super) fn run(
     }
     terminal.note("next: put your servers into config/deploy.toml, then `deploy lint`");
     Ok(ExitCode::Success)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

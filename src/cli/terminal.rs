@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{ExitCode, json};
 use crate::{
+    causes::with_causes,
     host::{
         ConfigError,
         lint::{Finding, Severity},
@@ -214,17 +215,7 @@ impl Terminal {
 
     /// Prints an error with its causes, once.
     pub(super) fn error(&mut self, error: &dyn Error, hint: Option<&str>) {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !text.ends_with(&cause_text) {
-                text.push_str(": ");
-                text.push_str(&cause_text);
-            }
-            source = cause.source();
-        }
-        self.error_line(&text, hint);
+        self.error_line(&with_causes(error), hint);
     }
 
     fn error_line(&mut self, text: &str, hint: Option<&str>) {

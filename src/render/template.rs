@@ -18,14 +18,6 @@ pub enum RenderError {
         /// What is allowed there.
         rule: &'static str,
     },
-    /// An option that Odoo would not read back as it is.
-    #[error("failed to write {place}: {fault}")]
-    Unwritable {
-        /// The section and key.
-        place: String,
-        /// What is wrong with it.
-        fault: &'static str,
-    },
     /// A template that is not handlebars.
     #[error("failed to read template `{name}`")]
     Parse {

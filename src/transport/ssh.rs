@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{Machine, Reader, TransportError, Writer, error::last_lines};
-use crate::{host::ServerName, layout, settings::SshServer, wire::Channel};
+use crate::{causes::with_causes, host::ServerName, layout, settings::SshServer, wire::Channel};
 
 /// How long a server may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -127,7 +127,7 @@ impl Connection {
         command.spawn().await.map_err(|error| TransportError::Unreachable {
             server: self.server.clone(),
             address: "its shell".to_owned(),
-            message: chain(&error),
+            message: with_causes(&error),
             hint: None,
         })
     }
@@ -195,7 +195,7 @@ fn builder(
 }
 
 fn unreachable(name: &ServerName, server: &SshServer, error: &openssh::Error) -> TransportError {
-    let said = chain(error);
+    let said = with_causes(error);
     let has = |word: &str| said.contains(word);
     let hint = if has("Host key verification failed") || has("HOST IDENTIFICATION HAS CHANGED") {
         Some(match server.host_key {
@@ -234,17 +234,6 @@ fn host_key_problem(said: &str) -> Option<String> {
     let offered = said.split_whitespace().find(|word| word.starts_with("SHA256:"));
     let offered = offered.map(|key| format!(": it shows {}", key.trim_end_matches('.')));
     Some(format!("the server's host key is not the known one{}", offered.unwrap_or_default()))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 fn local(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> TransportError {
