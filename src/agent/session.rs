@@ -86,7 +86,11 @@ fn answer(server: &Server, request: Request) -> Reply {
             Err(error) => fault(&error),
         },
         Request::Compare(request) => compare(server, &request),
-        Request::Pack { .. } | Request::Execute(_) => Reply::Fault(Fault {
+        Request::Pack { .. }
+        | Request::Execute(_)
+        | Request::Attach { .. }
+        | Request::Cancel
+        | Request::BreakLock { .. } => Reply::Fault(Fault {
             kind: FaultKind::Protocol,
             message: "this request is not answered here".to_owned(),
             hint: None,

@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     host::{DatabaseName, HostName},
-    plan::{CodeChange, DatabaseAccess, Event, Observed, Service, SourcePair, Transaction},
+    layout::ReleaseNumber,
+    plan::{
+        CodeChange, DatabaseAccess, Event, Holder, Observed, Service, SourcePair, Summary,
+        Transaction,
+    },
 };
 
 /// The protocols this executable speaks, newest first.
-pub const PROTOCOLS: &[u32] = &[1];
+pub const PROTOCOLS: &[u32] = &[2];
 
 /// The largest piece of a pack in one frame, in bytes.
 pub const CHUNK: usize = 256 * 1024;
@@ -52,6 +56,23 @@ pub enum Request {
     },
     /// Asks for a transaction; events follow until it is finished.
     Execute(Box<Transaction>),
+    /// Asks for the transaction that runs, else for the last one: it is described, and
+    /// its events follow from the first one until it is finished.
+    Attach {
+        /// The host.
+        host: HostName,
+    },
+    /// Asks, while events follow, that the transaction is taken back. It has no reply
+    /// of its own; after the commit point it changes nothing.
+    Cancel,
+    /// Asks that whoever holds the host's lock is stopped and what it began is taken
+    /// back. Answered as [`Request::Attach`] is.
+    BreakLock {
+        /// The host.
+        host: HostName,
+        /// The transaction that is meant; another one is left alone.
+        transaction: String,
+    },
 }
 
 /// What is to be observed.
@@ -96,8 +117,25 @@ pub enum Reply {
     Received,
     /// Tells of a transaction.
     Event(Event),
+    /// Answers [`Request::Attach`]: which transaction it is; none where there never was one.
+    Attached(Option<Box<Attached>>),
     /// Says that the request could not be served.
     Fault(Fault),
+}
+
+/// The transaction whose events follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// Who began it, from where and since when.
+    pub holder: Holder,
+    /// The release that is made or moved to; none where only the vhost changes.
+    pub release: Option<ReleaseNumber>,
+    /// The release before.
+    pub previous: Option<ReleaseNumber>,
+    /// What is deployed.
+    pub summary: Summary,
+    /// Whether it still runs.
+    pub running: bool,
 }
 
 /// Why a request could not be served.
