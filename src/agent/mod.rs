@@ -24,6 +24,7 @@ mod undo;
 mod events;
 
 mod account;
+mod as_deployed;
 mod filestore;
 mod health;
 mod http;

@@ -76,6 +76,10 @@ pub(super) struct TargetArguments {
     /// Modules to install.
     #[arg(long, value_name = "MODULES", value_delimiter = ',', value_parser = ModuleName::parse)]
     pub install: Vec<ModuleName>,
+    /// Overwrite files that were edited on the server since the last deploy, instead of
+    /// refusing to or leaving them alone.
+    #[arg(long)]
+    pub overwrite_drift: bool,
     /// Take the host's configuration from the working tree instead of the commit, to try an
     /// edit; refused where the environment asks for confirmation.
     #[arg(long, value_enum, default_value_t = ConfigSource::Commit, value_name = "WHERE")]

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     host::ModuleName,
+    layout::ReleaseNumber,
     notify::show_on_desktop,
-    plan::{Event, Outcome, TransactionId, UpdateChoice},
+    plan::{Event, OnDrift, Outcome, Plan, Switch, TransactionId, UpdateChoice},
     workflow::{
         Outside, Project, WorkflowError,
         announce::Announcement,
@@ -93,13 +94,14 @@ async fn deploy(
         return Err(WorkflowError::Declined);
     }
     let release = prepared.plan.transaction.number;
+    let what = what_goes_live(&prepared.plan);
     let report = prepared.carry_out(&mut |notice| tell(&notice, terminal)).await?;
     terminal.idle();
     if let Some(announcement) = announcement {
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         announcement.report(&report, milliseconds);
     }
-    Ok(conclude(&report, release, previous, terminal))
+    Ok(conclude(&report, &Stands { release, previous, what }, terminal))
 }
 
 /// Tells the channels and the desktop. Neither ever changes the exit code.
@@ -163,6 +165,7 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
         },
         update: update(&target.update_modules)?,
         install: target.install.clone(),
+        on_drift: if target.overwrite_drift { OnDrift::Overwrite } else { OnDrift::Refuse },
         message: None,
         wait_lock: Duration::ZERO,
         id: TransactionId::parse(&id).expect("a time and digits are an id"),
@@ -238,13 +241,26 @@ fn tell_event(event: &Event, terminal: &mut Terminal) {
     }
 }
 
+/// Where the host stands, and where it will.
+struct Stands {
+    release: Option<ReleaseNumber>,
+    previous: Option<ReleaseNumber>,
+    what: String,
+}
+
+/// Names what a plan makes live.
+fn what_goes_live(plan: &Plan) -> String {
+    let transaction = &plan.transaction;
+    match (transaction.number, transaction.previous) {
+        (None, Some(live)) if plan.switch > Switch::Vhost => format!("release {live}"),
+        (Some(number), _) => format!("release {number}"),
+        (None, _) => "the vhost".to_owned(),
+    }
+}
+
 /// Says how the deploy ended and where the host stands now.
-fn conclude(
-    report: &Report,
-    release: Option<crate::layout::ReleaseNumber>,
-    previous: Option<crate::layout::ReleaseNumber>,
-    terminal: &mut Terminal,
-) -> ExitCode {
+fn conclude(report: &Report, stands: &Stands, terminal: &mut Terminal) -> ExitCode {
+    let Stands { release, previous, what } = stands;
     terminal.json(&json!({
         "schema": json::SCHEMA,
         "event": "result",
@@ -261,7 +277,7 @@ fn conclude(
         |number| format!("the host is back on release {number} with its database"),
     );
     match &report.outcome {
-        Outcome::Deployed => deployed(report, release, terminal),
+        Outcome::Deployed => deployed(report, what, terminal),
         Outcome::Locked { holder } => terminal.failure(&WorkflowError::Locked(holder.clone())),
         Outcome::Refused { failure } => {
             terminal.step_failure(failure);
@@ -292,12 +308,7 @@ fn conclude(
     }
 }
 
-fn deployed(
-    report: &Report,
-    release: Option<crate::layout::ReleaseNumber>,
-    terminal: &mut Terminal,
-) -> ExitCode {
-    let what = release.map_or_else(|| "the vhost".to_owned(), |number| format!("release {number}"));
+fn deployed(report: &Report, what: &str, terminal: &mut Terminal) -> ExitCode {
     let waited = match report.interruption {
         Some(milliseconds) => format!(", users waited {}", seconds(milliseconds)),
         None => ", users noticed nothing".to_owned(),

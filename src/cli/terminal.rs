@@ -242,7 +242,11 @@ impl Terminal {
             &format!("failed to {}: {}", failure.step, failure.message),
             failure.hint.as_deref(),
         );
-        for line in &failure.details {
+        self.details(&failure.details);
+    }
+
+    fn details(&mut self, lines: &[String]) {
+        for line in lines {
             let line = self.paint(Style::Dim, &format!("  | {line}"));
             self.note(&line);
         }
@@ -309,6 +313,7 @@ impl Terminal {
             WorkflowError::Obstacles(obstacles) => {
                 for obstacle in obstacles {
                     self.error_line(&obstacle.message, obstacle.hint.as_deref());
+                    self.details(&obstacle.details);
                 }
                 self.note("nothing was touched");
             }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     TransactionId, access::DatabaseAccess, modules::ModuleDiffs, observed::Holder, step::Service,
 };
@@ -57,6 +59,18 @@ pub struct Desired {
     pub update: UpdateChoice,
     /// Modules the operator wants installed.
     pub install: Vec<ModuleName>,
+    /// What becomes of a file that was edited on the server.
+    pub on_drift: OnDrift,
+}
+
+/// What becomes of a file that was edited on the server and has to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDrift {
+    /// The deploy is refused.
+    Refuse,
+    /// The file is overwritten; it is, too, where nothing else changes.
+    Overwrite,
 }
 
 /// Where Odoo listens.

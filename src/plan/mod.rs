@@ -5,6 +5,7 @@ mod code;
 mod copy_name;
 mod desired;
 mod diff;
+mod drift;
 mod event;
 mod make;
 mod modules;
@@ -21,21 +22,22 @@ mod upgrade;
 
 pub use access::DatabaseAccess;
 pub use copy_name::{CopyKind, CopyName};
-pub use desired::{Desired, Files, Network, Policy, UpdateChoice};
+pub use desired::{Desired, Files, Network, OnDrift, Policy, UpdateChoice};
 pub use diff::{FileDiff, unified};
+pub use drift::{Drift, DriftKind, DriftSubject, drift};
 pub use event::{Event, Failure, Outcome};
 pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{
-    ClusterFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener, Neighbour, Observed,
-    Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
+    AsDeployed, ClusterFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener,
+    Neighbour, Observed, Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
 };
 pub use obstacle::{Obstacle, live_record, megabytes};
 pub use python::{CodeChange, SourcePair};
 pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
 pub use step::{
-    CheckOut, Follow, HealthCheck, Marker, Prune, Service, Snapshot, Step, Summary, Transaction,
-    UpgradeModules,
+    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, Service, Snapshot, Step, Summary,
+    Transaction, UpgradeModules,
 };
 pub use switch::Switch;
 pub use transaction_id::TransactionId;

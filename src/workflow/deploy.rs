@@ -15,9 +15,9 @@ use crate::{
     host::{HostName, KEPT, ModuleName},
     layout::ReleaseNumber,
     plan::{
-        DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, Outcome,
-        Plan, Policy, Recovered, Service, Transaction, TransactionId, UpdateChoice, live_record,
-        make_plan,
+        DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
+        Outcome, Plan, Policy, Recovered, Service, Transaction, TransactionId, UpdateChoice,
+        live_record, make_plan,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -48,6 +48,8 @@ pub struct DeployRequest {
     pub update: UpdateChoice,
     /// Which modules are installed.
     pub install: Vec<ModuleName>,
+    /// What becomes of a file that was edited on the server.
+    pub on_drift: OnDrift,
     /// What the operator says about it.
     pub message: Option<String>,
     /// How long to wait for a lock that is held.
@@ -263,6 +265,7 @@ fn desire(
         diffs,
         update: request.update.clone(),
         install: request.install.clone(),
+        on_drift: request.on_drift,
     }
 }
 
