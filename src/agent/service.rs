@@ -107,6 +107,12 @@ impl ProcessSet {
         self.started.is_empty()
     }
 
+    /// Tells whether a process is among them.
+    #[must_use]
+    pub fn contains(&self, pid: u32) -> bool {
+        self.started.contains_key(&pid)
+    }
+
     /// Returns those that are in both, but for the process given.
     #[must_use]
     pub fn still_in(&self, now: &Self, except: Option<u32>) -> Vec<u32> {
