@@ -76,17 +76,18 @@ fn at_start(world: &World, what: &str) {
 #[test]
 fn a_service_that_dies_five_seconds_after_its_start_is_taken_back() {
     let world = World::deployed("dies");
-    let died = "failed to check health: ";
     at_start(&world, "die()");
     let before = Before::look(&world);
     let run = world.deploy(&["--update-modules=none"]).expect_said("reload Odoo");
-    before.is_back(&world, run).expect_said(died);
+    before.is_back(&world, run).expect_said("service` does not run");
     let before = Before::look(&world);
-    before.is_back_with_its_database(&world, world.deploy(&["--update-modules=taller_portal"]));
+    before
+        .is_back_with_its_database(&world, world.deploy(&["--update-modules=taller_portal"]))
+        .expect_said("failed to check health: ");
 
     // The main process stays, and its workers die one after the other.
     at_start(&world, "os.register_at_fork(after_in_child=die)");
     let before = Before::look(&world);
     let run = world.deploy(&["--update-modules=none"]).expect_said("reload Odoo");
-    before.is_back(&world, run).expect_said(died).expect_said("worker process ");
+    before.is_back(&world, run).expect_said("check health: worker process ");
 }
