@@ -32,6 +32,8 @@ pub struct Arguments {
 pub(super) enum Command {
     /// Shows what a deploy would do, and does nothing.
     Plan(PlanArguments),
+    /// Carries out a plan that `deploy plan --out` saved: exactly that, or nothing.
+    Apply(ApplyArguments),
     /// Writes a host's odoo.conf, unit, vhost and maintenance page as they would be deployed.
     Render(RenderArguments),
     /// Lists the hosts of the repository.
@@ -102,7 +104,7 @@ pub(super) enum ConfigSource {
 #[derive(Debug, Clone, Args)]
 pub(super) struct DeployArguments {
     /// Show the plan and do nothing.
-    #[arg(long, requires = "host")]
+    #[arg(long)]
     pub(super) dry_run: bool,
     /// Do not ask for confirmation.
     #[arg(long, short)]
@@ -126,6 +128,22 @@ pub(super) struct PlanArguments {
     /// End with status 3 when there is something to do.
     #[arg(long)]
     pub(super) exit_code: bool,
+    /// Save the plan into this file, for `deploy apply`.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Which plan is carried out.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ApplyArguments {
+    /// The file that `deploy plan --out` wrote.
+    #[arg(value_name = "FILE")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) deploy: DeployArguments,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -10,6 +10,7 @@ mod run;
 mod surroundings;
 
 mod agent;
+mod apply;
 mod completions;
 mod deploy;
 mod hosts;
@@ -18,6 +19,7 @@ mod lint;
 mod render;
 
 mod json;
+mod plan_file;
 mod plan_view;
 mod terminal;
 

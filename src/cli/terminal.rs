@@ -324,6 +324,10 @@ impl Terminal {
                     Some("wait for it with `--wait-lock 10m`"),
                 );
             }
+            WorkflowError::Stale(_) | WorkflowError::Used => {
+                self.error(error, Some("make a new one by `deploy plan --out`"));
+                self.note("nothing was touched");
+            }
             WorkflowError::Source(source) => self.error(source, source.hint().as_deref()),
             WorkflowError::Policy(policy) => self.error(policy, Some(&policy.hint())),
             WorkflowError::Usage { hint, .. } => self.error(error, hint.as_deref()),
@@ -353,6 +357,10 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Refused => {
             ExitCode::Refused
         }
+        WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Used => {
+            ExitCode::Stale
+        }
+        WorkflowError::Stale(_) | WorkflowError::Used => ExitCode::Stale,
         WorkflowError::Fault(_) | WorkflowError::OutOfTurn => ExitCode::Bug,
         WorkflowError::Locked(_) => ExitCode::Locked,
         WorkflowError::Obstacles(_) => ExitCode::Refused,

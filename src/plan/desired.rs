@@ -121,7 +121,8 @@ pub struct Files {
 }
 
 /// Which modules are upgraded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum UpdateChoice {
     /// Those that changed in a way the database notices.
     Changed,

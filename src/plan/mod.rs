@@ -7,6 +7,7 @@ mod desired;
 mod diff;
 mod drift;
 mod event;
+mod fingerprint;
 mod make;
 mod modules;
 mod observed;
@@ -26,6 +27,7 @@ pub use desired::{Desired, Files, Network, OnDrift, Policy, UpdateChoice};
 pub use diff::{FileDiff, unified};
 pub use drift::{Drift, DriftKind, DriftSubject, drift};
 pub use event::{Event, Failure, Outcome};
+pub use fingerprint::Fingerprint;
 pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{

@@ -103,6 +103,8 @@ pub struct HostFacts {
     /// How the last transaction ended, where its process died and another one ended it.
     #[serde(default)]
     pub recovered: Option<Recovered>,
+    /// Whether the transaction that the question names was begun before.
+    pub knows_transaction: bool,
     /// The series of Odoo that the host is said to run.
     pub series: Series,
     /// The files as the live release was deployed with; none where the agent that

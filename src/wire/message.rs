@@ -9,7 +9,7 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         CodeChange, DatabaseAccess, Event, Holder, Observed, Service, SourcePair, Summary,
-        Transaction,
+        Transaction, TransactionId,
     },
 };
 
@@ -92,6 +92,8 @@ pub struct ObserveRequest {
     pub sensitive_keys: BTreeSet<String>,
     /// The key under which their values are hashed instead.
     pub mask_key: [u8; 32],
+    /// The transaction that may follow.
+    pub transaction: TransactionId,
 }
 
 /// Which Python files are to be compared.
@@ -160,4 +162,6 @@ pub enum FaultKind {
     Refused,
     /// The agent itself failed.
     Internal,
+    /// The transaction was begun before: a plan is used once.
+    Used,
 }

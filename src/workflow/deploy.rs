@@ -10,6 +10,7 @@ use super::{
     files::{Options, Renderer},
     modules::{self, Live},
     outside::{self, Outside},
+    saved::SavedPlan,
 };
 use crate::{
     host::{HostName, KEPT, ModuleName},
@@ -50,6 +51,8 @@ pub struct DeployRequest {
     pub install: Vec<ModuleName>,
     /// What becomes of a file that was edited on the server.
     pub on_drift: OnDrift,
+    /// The plan that has to come out; none where any may.
+    pub saved: Option<Box<SavedPlan>>,
     /// What the operator says about it.
     pub message: Option<String>,
     /// How long to wait for a lock that is held.
@@ -151,6 +154,11 @@ pub async fn prepare(
     drop(renderer);
     let desired =
         desire(project, request, &target, Findings { wanted, live, diffs, files }, &observed);
+    let saved = request.saved.as_ref().map_or(Ok(()), |saved| saved.verify(&desired, &observed));
+    if let Err(error) = saved {
+        agent.close().await;
+        return Err(error);
+    }
     let plan = match make_plan(&desired, &observed) {
         Ok(plan) => plan,
         Err(obstacles) => {
@@ -212,6 +220,7 @@ async fn observe(
         databases: target.host.databases.clone(),
         sensitive_keys: wanted.options.sensitive_keys.clone(),
         mask_key: request.mask_key,
+        transaction: request.id.clone(),
     }));
     let name = &target.host.server;
     let (mut agent, reply) =

@@ -19,6 +19,7 @@ mod policy;
 mod recovery;
 mod refusals;
 mod revert;
+mod saved;
 mod secrets;
 mod snapshot;
 mod uninterrupted;

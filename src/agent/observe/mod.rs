@@ -90,6 +90,7 @@ fn host_facts(
             odoo_conf: files.odoo_conf.map(|text| masking.mask(&text)),
             ..files
         }),
+        knows_transaction: history::knows(server, layout, &request.transaction)?,
         series: request.service.series,
         foreign_drop_ins,
         service,

@@ -2,11 +2,13 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use super::*;
 use crate::{
-    agent::recover,
+    agent::{as_deployed, recover},
     host::HostName,
     layout::ReleaseNumber,
     odoo::Series,
-    plan::{Follow, Holder, Marker, Service, Summary, TransactionId},
+    plan::{
+        AsDeployed, CatchUp, Follow, HealthCheck, Holder, Marker, Service, Summary, TransactionId,
+    },
     secret::{Redactor, Secret},
 };
 
@@ -250,6 +252,78 @@ fn an_nginx_that_does_not_reload_keeps_nothing_else_from_being_taken_back() {
     assert!(machine.root.path().join("running").exists());
     assert!(!machine.path(&machine.layout.maintenance_flag()).exists());
     assert_eq!(machine.unfinished().as_deref(), Some("t1"));
+}
+
+#[test]
+fn a_vhost_that_is_taken_back_is_not_noted_as_deployed() {
+    let machine = Machine::new();
+    machine.write(&machine.layout.vhost(), "the vhost, edited");
+    fs::create_dir_all(machine.root.path().join("run/lock")).unwrap();
+    let live = ReleaseNumber(1);
+    let deployed = AsDeployed { vhost: Some("the vhost".to_owned()), ..AsDeployed::default() };
+    as_deployed::write(&machine.server, &machine.layout, live, &deployed).unwrap();
+    let noted = || as_deployed::read(&machine.server, &machine.layout, live).unwrap().unwrap();
+    machine.refuse("start");
+    let number = live;
+    let start = CatchUp { number, follow: Follow::Restart, before: None };
+    let steps = vec![Step::RemoveVhost, Step::CatchUp(start)];
+    let by_itself = |id: &str, steps| Transaction {
+        id: TransactionId::parse(id).unwrap(),
+        number: None,
+        ..transaction(Vec::new(), steps, Vec::new())
+    };
+    let outcome = machine.execute(&by_itself("t1", steps));
+    assert!(matches!(outcome, Outcome::Reverted { .. }), "{outcome:?}");
+    assert_eq!(machine.text(&machine.layout.vhost()).as_deref(), Some("the vhost, edited"));
+    assert_eq!(noted(), deployed);
+    let copy = machine.path(&machine.layout.as_deployed(live).join(as_deployed::VHOST));
+    assert_eq!(fs::metadata(copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let outcome = machine.execute(&by_itself("t2", vec![Step::RemoveVhost]));
+    assert_eq!(outcome, Outcome::Deployed);
+    assert_eq!(noted().vhost, None);
+}
+
+#[test]
+fn a_service_that_catches_up_in_vain_goes_back_to_the_release_it_ran() {
+    let machine = Machine::new();
+    let before = HealthCheck {
+        number: ReleaseNumber(2),
+        databases: Vec::new(),
+        interface: String::new(),
+        http_port: 1,
+        gevent_port: None,
+        timeout: 0,
+    };
+    let follow = Follow::Restart;
+    let step = CatchUp { number: ReleaseNumber(1), follow, before: Some(before.clone()) };
+    let outcome = machine.execute(&transaction(vec![], vec![Step::CatchUp(step)], vec![]));
+    assert_eq!(outcome, Outcome::Deployed);
+    assert_eq!(machine.calls(), ["daemon-reload", "restart"]);
+    let undo = entries(&machine).into_iter().find_map(|entry| match entry {
+        Entry::Before { undo, .. } => Some(undo),
+        _ => None,
+    });
+    // The last one is done first: `current` names that release for a moment only.
+    let back = |target: &str, restart, health| Undo::MoveBack {
+        target: Some(target.into()),
+        restart,
+        health,
+    };
+    let expected =
+        vec![back("releases/0001", false, None), back("releases/0002", true, Some(before))];
+    assert_eq!(undo, Some(expected));
+}
+
+#[test]
+fn a_plan_is_used_once() {
+    let machine = Machine::new();
+    let show = || transaction(Vec::new(), vec![Step::ShowMaintenance], Vec::new());
+    assert_eq!(machine.execute(&show()), Outcome::Deployed);
+    // The journal is pruned one day; the history remembers.
+    let journal = machine.layout.journal().join("t1/journal");
+    fs::remove_file(machine.path(&journal)).unwrap();
+    let Outcome::Refused { failure } = machine.execute(&show()) else { panic!("it was used") };
+    assert_eq!(failure.message, "the plan was applied already");
 }
 
 #[test]

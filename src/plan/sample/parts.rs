@@ -126,6 +126,7 @@ pub(super) fn observed(desired: &Desired) -> Observed {
             lock: None,
             unfinished: None,
             recovered: None,
+            knows_transaction: false,
             series: desired.service.series,
             as_deployed: Some(AsDeployed {
                 odoo_conf: Some(files.odoo_conf.clone()),
