@@ -431,6 +431,7 @@ fn policy(target: &Target) -> Policy {
         health_timeout: deploy.health_timeout,
         keep_releases: deploy.keep_releases,
         keep_snapshots: deploy.keep_snapshots,
+        upgrades_at_once: target.settings.upgrades_at_once.get(),
     }
 }
 
