@@ -20,5 +20,6 @@ mod refusals;
 mod revert;
 mod secrets;
 mod snapshot;
+mod trouble;
 mod uninterrupted;
 mod world;
