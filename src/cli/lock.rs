@@ -84,8 +84,8 @@ async fn break_open(
     let code = conclude(&report, attached.release, attached.previous, terminal);
     // What was wished for is a host that is whole, whichever state it is in.
     Ok(match report.outcome {
-        Outcome::Reverted { .. } | Outcome::Refused { .. } => ExitCode::Success,
-        _ => code,
+        Outcome::Reverted { .. } | Outcome::Refused { .. } | Outcome::Deployed => ExitCode::Success,
+        Outcome::Locked { .. } | Outcome::Broken { .. } => code,
     })
 }
 

@@ -1,6 +1,6 @@
 //! `deploy status`.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -54,6 +54,7 @@ pub(super) async fn run(
 /// Prints the objects, and why servers could not be asked.
 fn tell(hosts: Vec<HostStatus>, terminal: &mut Terminal) -> Result<ExitCode, WorkflowError> {
     let mut code = ExitCode::Success;
+    let mut told: Vec<Arc<WorkflowError>> = Vec::new();
     for host in hosts {
         if let Ok(facts) = &host.facts {
             terminal.json(&object(&host, facts));
@@ -62,7 +63,10 @@ fn tell(hosts: Vec<HostStatus>, terminal: &mut Terminal) -> Result<ExitCode, Wor
             terminal.warning(&format!("what waits for {} is not known: {why}", host.host));
         }
         if let Err(error) = host.facts {
-            code = terminal.failure(&error);
+            if !told.iter().any(|earlier| Arc::ptr_eq(earlier, &error)) {
+                code = terminal.failure(&error);
+                told.push(error);
+            }
         }
     }
     Ok(code)

@@ -1,6 +1,6 @@
 //! How hosts are: what runs, whether it is well, and what waits to be deployed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Project, WorkflowError, contact,
@@ -28,8 +28,9 @@ pub struct HostStatus {
     pub server: ServerName,
     /// Its environment.
     pub environment: EnvironmentName,
-    /// What its server told, or why it could not be asked.
-    pub facts: Result<StatusFacts, WorkflowError>,
+    /// What its server told, or why it could not be asked: the same for all hosts of
+    /// a server that cannot be reached.
+    pub facts: Result<StatusFacts, Arc<WorkflowError>>,
     /// What is on the branch and not live; none where nothing is live.
     pub pending: Option<Result<Pending, String>>,
     /// The environment's own branch.
@@ -107,27 +108,28 @@ async fn ask_server(
     questions: Vec<(Host, Request)>,
 ) -> Result<Vec<HostStatus>, WorkflowError> {
     let server = contact::server(&project.settings, name)?;
-    let mut agent: Option<Agent> = None;
+    let mut line = Line::New;
     let mut statuses = Vec::new();
     for (host, question) in questions {
-        let reply = match &mut agent {
-            Some(agent) => match agent.send(&question).await {
-                Ok(()) => agent.receive().await,
-                Err(error) => Err(error),
-            },
-            None => match Agent::connect(name, server, &project.machine, &question).await {
-                Ok((connected, reply)) => {
-                    agent = Some(connected);
-                    Ok(reply)
+        let facts = match &mut line {
+            Line::New => match Agent::connect(name, server, &project.machine, &question).await {
+                Ok((agent, reply)) => {
+                    line = Line::Open(agent);
+                    read(reply)
                 }
-                Err(error) => Err(error),
+                Err(error) => {
+                    let error = Arc::new(error.into());
+                    line = Line::Dead(Arc::clone(&error));
+                    Err(error)
+                }
             },
-        };
-        let facts = match reply {
-            Ok(Reply::Status(facts)) => Ok(*facts),
-            Ok(Reply::Fault(fault)) => Err(fault.into()),
-            Ok(_) => Err(WorkflowError::OutOfTurn),
-            Err(error) => Err(error.into()),
+            Line::Open(agent) => match agent.send(&question).await {
+                Ok(()) => {
+                    agent.receive().await.map_or_else(|error| Err(Arc::new(error.into())), read)
+                }
+                Err(error) => Err(Arc::new(error.into())),
+            },
+            Line::Dead(error) => Err(Arc::clone(error)),
         };
         statuses.push(HostStatus {
             own_branch: project.settings.environment(&host.environment)?.branch.clone(),
@@ -138,10 +140,28 @@ async fn ask_server(
             pending: None,
         });
     }
-    if let Some(agent) = agent {
+    if let Line::Open(agent) = line {
         agent.close().await;
     }
     Ok(statuses)
+}
+
+/// The connection to a server.
+enum Line {
+    /// It was not tried yet.
+    New,
+    /// It is there.
+    Open(Agent),
+    /// It cannot be had; it is not tried for every host again.
+    Dead(Arc<WorkflowError>),
+}
+
+fn read(reply: Reply) -> Result<StatusFacts, Arc<WorkflowError>> {
+    match reply {
+        Reply::Status(facts) => Ok(*facts),
+        Reply::Fault(fault) => Err(Arc::new(fault.into())),
+        _ => Err(Arc::new(WorkflowError::OutOfTurn)),
+    }
 }
 
 /// Fetches the branches of what is live and finds what waits on them.
