@@ -111,11 +111,10 @@ impl Logs {
         let mut lines = Vec::new();
         if let Some(deploys) = &mut self.deploys {
             let events = deploys.read(&self.server, &self.layout.journal())?;
-            lines.extend(
-                events
-                    .into_iter()
-                    .map(|(transaction, entry)| LogLine::Deploy { transaction, entry }),
-            );
+            lines.extend(events.into_iter().map(|(transaction, entry)| LogLine::Deploy {
+                transaction,
+                entry: Box::new(entry),
+            }));
         }
         let said = match &mut self.odoo {
             Some(odoo) => odoo.read(&self.server)?,

@@ -62,11 +62,11 @@ fn tell(hosts: Vec<HostStatus>, terminal: &mut Terminal) -> Result<ExitCode, Wor
         if let Some(Err(why)) = &host.pending {
             terminal.warning(&format!("what waits for {} is not known: {why}", host.host));
         }
-        if let Err(error) = host.facts {
-            if !told.iter().any(|earlier| Arc::ptr_eq(earlier, &error)) {
-                code = terminal.failure(&error);
-                told.push(error);
-            }
+        if let Err(error) = host.facts
+            && !told.iter().any(|earlier| Arc::ptr_eq(earlier, &error))
+        {
+            code = terminal.failure(&error);
+            told.push(error);
         }
     }
     Ok(code)

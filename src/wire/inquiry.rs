@@ -133,7 +133,7 @@ pub enum LogLine {
         /// Which.
         transaction: String,
         /// What it told.
-        entry: Event,
+        entry: Box<Event>,
     },
     /// A line that Odoo wrote, or systemd about it.
     Odoo {

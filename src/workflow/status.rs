@@ -114,7 +114,7 @@ async fn ask_server(
         let facts = match &mut line {
             Line::New => match Agent::connect(name, server, &project.machine, &question).await {
                 Ok((agent, reply)) => {
-                    line = Line::Open(agent);
+                    line = Line::Open(Box::new(agent));
                     read(reply)
                 }
                 Err(error) => {
@@ -151,7 +151,7 @@ enum Line {
     /// It was not tried yet.
     New,
     /// It is there.
-    Open(Agent),
+    Open(Box<Agent>),
     /// It cannot be had; it is not tried for every host again.
     Dead(Arc<WorkflowError>),
 }
