@@ -10,19 +10,24 @@ use serde_json::json;
 use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
+    follow,
+    interrupts::Interrupts,
     json, plan_file, plan_view,
     surroundings::{desktop_session, surroundings},
     terminal::{Style, Terminal},
+    words,
 };
 use crate::{
     host::{HostName, ModuleName},
     layout::ReleaseNumber,
     notify::show_on_desktop,
-    plan::{Event, OnDrift, Outcome, Plan, Switch, TransactionId, UpdateChoice},
+    plan::{Event, OnDrift, Outcome, Switch, TransactionId, UpdateChoice},
+    wire::Attached,
     workflow::{
         Outside, Project, WorkflowError,
         announce::Announcement,
-        deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Report, Revision, prepare},
+        deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Revision, prepare},
+        follow::Report,
         saved::SavedPlan,
     },
 };
@@ -36,7 +41,8 @@ pub(super) async fn plan(
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
     let request = request(&arguments.target)?;
-    let prepared = make(&project, &request, terminal).await?;
+    let mut interrupts = Interrupts::catch();
+    let prepared = make(&project, &request, &mut interrupts, terminal).await?;
     if let Some(path) = &arguments.out {
         plan_file::write(path, &SavedPlan::of(&prepared, &request))?;
         terminal.note(&format!("the plan is saved: `deploy apply {}`", path.display()));
@@ -91,18 +97,28 @@ async fn deploy(
     let mut request = request(target)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
-    let prepared = make(project, &request, terminal).await?;
-    carry_out(prepared, began, arguments, announcement, terminal).await
+    let mut interrupts = Interrupts::catch();
+    let prepared = make(project, &request, &mut interrupts, terminal).await?;
+    let made = Made { prepared, began, interrupts };
+    carry_out(made, arguments, announcement, terminal).await
+}
+
+/// A plan that was made and shown.
+pub(super) struct Made {
+    pub(super) prepared: Prepared,
+    /// When the command began.
+    pub(super) began: Instant,
+    pub(super) interrupts: Interrupts,
 }
 
 /// Does what the plan says, once it is confirmed.
 pub(super) async fn carry_out(
-    prepared: Prepared,
-    began: Instant,
+    made: Made,
     arguments: &DeployArguments,
     announcement: &mut Option<Announcement>,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
+    let Made { prepared, began, mut interrupts } = made;
     if let Some(announcement) = announcement {
         announcement.know(&prepared);
     }
@@ -117,19 +133,18 @@ pub(super) async fn carry_out(
         prepared.leave().await;
         return Ok(ExitCode::Success);
     }
-    if !confirmed(&prepared, arguments, terminal) {
+    if !confirmed(&prepared, arguments, &mut interrupts, terminal).await {
         prepared.leave().await;
         return Err(WorkflowError::Declined);
     }
     let release = prepared.plan.transaction.number;
-    let what = what_goes_live(&prepared.plan);
-    let report = prepared.carry_out(&mut |notice| tell(&notice, terminal)).await?;
-    terminal.idle();
+    let switch = prepared.plan.switch.to_string();
+    let report = follow::carry_out(prepared, &mut interrupts, terminal).await?;
     if let Some(announcement) = announcement {
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         announcement.report(&report, milliseconds);
     }
-    Ok(conclude(&report, &Stands { release, previous, what }, terminal))
+    Ok(conclude(&report, &Stands { release, previous, switch: &switch }, terminal))
 }
 
 /// Tells the channels and the desktop. Neither ever changes the exit code.
@@ -155,9 +170,17 @@ async fn tell_others(
 pub(super) async fn make(
     project: &Project,
     request: &DeployRequest,
+    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Prepared, WorkflowError> {
-    let prepared = prepare(project, request, &mut |notice| tell(&notice, terminal)).await;
+    let gate = interrupts.gate();
+    let mut listen = |notice| {
+        if matches!(notice, Notice::Observing) {
+            gate.close();
+        }
+        tell(&notice, terminal);
+    };
+    let prepared = interrupts.or(prepare(project, request, &mut listen)).await;
     terminal.idle();
     let prepared = prepared?;
     show(&prepared, terminal);
@@ -195,14 +218,8 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
 /// Asks for the tip of the environment's own branch, under a new id.
 pub(super) fn request_for(host: &HostName) -> Result<DeployRequest, WorkflowError> {
     let now = jiff::Timestamp::now();
-    let mut random = [0; 40];
-    getrandom::fill(&mut random).map_err(|error| WorkflowError::Usage {
-        message: format!("this machine gives no random numbers: {error}"),
-        hint: None,
-    })?;
-    let mut mask_key = [0; 32];
-    mask_key.copy_from_slice(&random[8..]);
-    let suffix: String = random[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let mask_key = random()?;
+    let suffix: String = random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     let id = format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ"));
     Ok(DeployRequest {
         host: host.clone(),
@@ -218,6 +235,16 @@ pub(super) fn request_for(host: &HostName) -> Result<DeployRequest, WorkflowErro
         now: now.as_second(),
         mask_key,
     })
+}
+
+/// Returns random bytes.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], WorkflowError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| WorkflowError::Usage {
+        message: format!("this machine gives no random numbers: {error}"),
+        hint: None,
+    })?;
+    Ok(bytes)
 }
 
 fn update(text: &str) -> Result<UpdateChoice, WorkflowError> {
@@ -238,21 +265,27 @@ fn update(text: &str) -> Result<UpdateChoice, WorkflowError> {
 
 /// Asks where the environment says so and a person is there. Without a person,
 /// what was typed is the consent: pipelines have their own approvals.
-fn confirmed(prepared: &Prepared, arguments: &DeployArguments, terminal: &mut Terminal) -> bool {
+async fn confirmed(
+    prepared: &Prepared,
+    arguments: &DeployArguments,
+    interrupts: &mut Interrupts,
+    terminal: &mut Terminal,
+) -> bool {
     if arguments.yes || !prepared.environment.confirm || !terminal.is_interactive() {
         return true;
     }
     let desired = &prepared.desired;
     let question = format!("Deploy this to {} ({})?", desired.host, desired.environment);
-    terminal.confirm(&question)
+    terminal.confirm(&question, interrupts).await
 }
 
+/// Prints what goes on.
 pub(super) fn tell(notice: &Notice, terminal: &mut Terminal) {
     match notice {
         Notice::Fetching => terminal.busy("fetching the branch"),
         Notice::Observing => terminal.busy("looking at the server"),
         Notice::WaitingForLock(holder) => {
-            let who = holder.as_ref().map(json::held_by).unwrap_or_default();
+            let who = holder.as_ref().map(words::held_by).unwrap_or_default();
             terminal.note(&format!("waiting for the deploy of {who}"));
         }
         Notice::Sending { objects, bytes } => {
@@ -287,26 +320,35 @@ fn tell_event(event: &Event, terminal: &mut Terminal) {
     }
 }
 
-/// Where the host stands, and where it will.
-struct Stands {
-    release: Option<ReleaseNumber>,
-    previous: Option<ReleaseNumber>,
-    what: String,
+/// Where the host stood, and where it was to stand.
+pub(super) struct Stands<'a> {
+    pub(super) release: Option<ReleaseNumber>,
+    pub(super) previous: Option<ReleaseNumber>,
+    /// The plan's word for the way.
+    pub(super) switch: &'a str,
 }
 
-/// Names what a plan makes live.
-fn what_goes_live(plan: &Plan) -> String {
-    let transaction = &plan.transaction;
-    match (transaction.number, transaction.previous) {
-        (None, Some(live)) if plan.switch > Switch::Vhost => format!("release {live}"),
-        (Some(number), _) => format!("release {number}"),
-        (None, _) => "the vhost".to_owned(),
+impl<'a> Stands<'a> {
+    /// Tells it of a transaction that somebody began.
+    pub(super) fn of(attached: &'a Attached) -> Self {
+        let Attached { release, previous, summary, .. } = attached;
+        Self { release: *release, previous: *previous, switch: &summary.switch }
+    }
+
+    /// Names what is made live. A release stays where only its service follows.
+    fn what_goes_live(&self) -> String {
+        let is_vhost = self.switch == Switch::Vhost.to_string();
+        match self.release.or(self.previous.filter(|_| !is_vhost)) {
+            Some(number) => format!("release {number}"),
+            None => "the vhost".to_owned(),
+        }
     }
 }
 
 /// Says how the deploy ended and where the host stands now.
-fn conclude(report: &Report, stands: &Stands, terminal: &mut Terminal) -> ExitCode {
-    let Stands { release, previous, what } = stands;
+pub(super) fn conclude(report: &Report, stands: &Stands<'_>, terminal: &mut Terminal) -> ExitCode {
+    let Stands { release, previous, .. } = stands;
+    let what = stands.what_goes_live();
     terminal.json(&json!({
         "schema": json::SCHEMA,
         "event": "result",
@@ -323,7 +365,7 @@ fn conclude(report: &Report, stands: &Stands, terminal: &mut Terminal) -> ExitCo
         |number| format!("the host is back on release {number} with its database"),
     );
     match &report.outcome {
-        Outcome::Deployed => deployed(report, what, terminal),
+        Outcome::Deployed => deployed(report, &what, terminal),
         Outcome::Locked { holder } => terminal.failure(&WorkflowError::Locked(holder.clone())),
         Outcome::Refused { failure } => {
             terminal.step_failure(failure);

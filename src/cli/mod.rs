@@ -11,17 +11,25 @@ mod surroundings;
 
 mod agent;
 mod apply;
+mod attach;
 mod completions;
 mod deploy;
+mod follow;
+mod history;
 mod hosts;
 mod init;
 mod lint;
+mod lock;
+mod logs;
 mod render;
+mod status;
 
+mod interrupts;
 mod json;
 mod plan_file;
 mod plan_view;
 mod terminal;
+mod words;
 
 pub use arguments::{Arguments, reference};
 pub use exit_code::ExitCode;

@@ -8,6 +8,7 @@ mod diff;
 mod drift;
 mod event;
 mod fingerprint;
+mod history;
 mod make;
 mod modules;
 mod observed;
@@ -28,6 +29,7 @@ pub use diff::{FileDiff, unified};
 pub use drift::{Drift, DriftKind, DriftSubject, drift};
 pub use event::{Event, Failure, Outcome};
 pub use fingerprint::Fingerprint;
+pub use history::HistoryLine;
 pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{

@@ -90,7 +90,10 @@ fn host_facts(
             odoo_conf: files.odoo_conf.map(|text| masking.mask(&text)),
             ..files
         }),
-        knows_transaction: history::knows(server, layout, &request.transaction)?,
+        knows_transaction: match &request.transaction {
+            Some(id) => history::knows(server, layout, id)?,
+            None => false,
+        },
         series: request.service.series,
         foreign_drop_ins,
         service,
@@ -178,6 +181,11 @@ impl Masking<'_> {
         };
         render::mask_conf(text, &sensitive, &mask)
     }
+}
+
+/// Returns seconds since the epoch by the server's clock.
+pub(super) fn now() -> i64 {
+    machine::now()
 }
 
 /// Completes the access by a password that stays on the server.
