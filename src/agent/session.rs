@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     follow,
     inspect::Inspector,
-    observe::observe,
+    observe::{new_rows, observe, releases_of_host},
     server::{FileError, Server},
     with_causes,
 };
@@ -77,6 +77,14 @@ fn answer(server: &Server, request: Request) -> Reply {
             observed.map_or_else(|reply| reply, |observed| Reply::Observed(Box::new(observed)))
         }
         Request::Compare(request) => compare(server, &request),
+        Request::Releases { host } => match releases_of_host(server, &Layout::new(host)) {
+            Ok(releases) => Reply::Releases(Box::new(releases)),
+            Err(error) => fault(&error),
+        },
+        Request::CountRows(request) => match new_rows(server, &request) {
+            Ok(rows) => Reply::Counted(rows),
+            Err(error) => fault(&error),
+        },
         Request::Pack { .. }
         | Request::Execute(_)
         | Request::Attach { .. }

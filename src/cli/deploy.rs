@@ -15,7 +15,7 @@ use super::{
     terminal::{Style, Terminal},
 };
 use crate::{
-    host::ModuleName,
+    host::{HostName, ModuleName},
     notify::show_on_desktop,
     plan::{Event, Outcome, TransactionId, UpdateChoice},
     workflow::{
@@ -51,15 +51,26 @@ pub(super) async fn run(
     let message = arguments.message.as_deref();
     let mut announcement = Announcement::begin(&project, &target.host, message);
     let ended = deploy(&project, target, arguments, &mut announcement, terminal).await;
-    let is_news = match (&mut announcement, &ended) {
+    conclude_with_news(announcement, &ended, &project, arguments, terminal).await;
+    ended
+}
+
+/// Tells those who want to hear of it how a deploy ended.
+pub(super) async fn conclude_with_news(
+    mut announcement: Option<Announcement>,
+    ended: &Result<ExitCode, WorkflowError>,
+    project: &Project,
+    arguments: &DeployArguments,
+    terminal: &mut Terminal,
+) {
+    let is_news = match (&mut announcement, ended) {
         (Some(announcement), Err(error)) => announcement.error(error),
         (announcement, Ok(_)) => announcement.is_some() && !arguments.dry_run,
         (None, Err(_)) => false,
     };
     if let Some(announcement) = announcement.filter(|_| is_news) {
-        tell_others(&announcement, &project, arguments, terminal).await;
+        tell_others(&announcement, project, arguments, terminal).await;
     }
-    ended
 }
 
 async fn deploy(
@@ -74,6 +85,17 @@ async fn deploy(
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
     let prepared = make(project, &request, terminal).await?;
+    carry_out(prepared, began, arguments, announcement, terminal).await
+}
+
+/// Does what the plan says, once it is confirmed.
+pub(super) async fn carry_out(
+    prepared: Prepared,
+    began: Instant,
+    arguments: &DeployArguments,
+    announcement: &mut Option<Announcement>,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
     if let Some(announcement) = announcement {
         announcement.know(&prepared);
     }
@@ -130,28 +152,22 @@ async fn make(
     let prepared = prepare(project, request, &mut |notice| tell(&notice, terminal)).await;
     terminal.idle();
     let prepared = prepared?;
+    show(&prepared, terminal);
+    Ok(prepared)
+}
+
+/// Shows a plan, and what should be known before it is carried out.
+pub(super) fn show(prepared: &Prepared, terminal: &mut Terminal) {
     terminal.know_secrets(prepared.redactor.clone());
     for note in prepared.notes.iter().chain(&prepared.plan.warnings) {
         terminal.warning(note);
     }
-    plan_view::show(&prepared, terminal);
-    terminal.json(&json::plan(&prepared));
-    Ok(prepared)
+    plan_view::show(prepared, terminal);
+    terminal.json(&json::plan(prepared));
 }
 
 fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
-    let now = jiff::Timestamp::now();
-    let mut random = [0; 40];
-    getrandom::fill(&mut random).map_err(|error| WorkflowError::Usage {
-        message: format!("this machine gives no random numbers: {error}"),
-        hint: None,
-    })?;
-    let mut mask_key = [0; 32];
-    mask_key.copy_from_slice(&random[8..]);
-    let suffix: String = random[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-    let id = format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ"));
     Ok(DeployRequest {
-        host: target.host.clone(),
         revision: match (&target.branch, &target.commit) {
             (Some(branch), _) => Revision::Branch(branch.clone()),
             (None, Some(commit)) => Revision::Commit(commit.clone()),
@@ -163,6 +179,28 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
         },
         update: update(&target.update_modules)?,
         install: target.install.clone(),
+        ..request_for(&target.host)?
+    })
+}
+
+/// Asks for the tip of the environment's own branch, under a new id.
+pub(super) fn request_for(host: &HostName) -> Result<DeployRequest, WorkflowError> {
+    let now = jiff::Timestamp::now();
+    let mut random = [0; 40];
+    getrandom::fill(&mut random).map_err(|error| WorkflowError::Usage {
+        message: format!("this machine gives no random numbers: {error}"),
+        hint: None,
+    })?;
+    let mut mask_key = [0; 32];
+    mask_key.copy_from_slice(&random[8..]);
+    let suffix: String = random[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ"));
+    Ok(DeployRequest {
+        host: host.clone(),
+        revision: Revision::EnvironmentBranch,
+        config_from: ConfigFrom::Commit,
+        update: UpdateChoice::Changed,
+        install: Vec::new(),
         message: None,
         wait_lock: Duration::ZERO,
         id: TransactionId::parse(&id).expect("a time and digits are an id"),
@@ -194,11 +232,15 @@ fn confirmed(prepared: &Prepared, arguments: &DeployArguments, terminal: &mut Te
         return true;
     }
     let desired = &prepared.desired;
-    let question = format!("Deploy this to {} ({})?", desired.host, desired.environment);
+    let host = format!("{} ({})", desired.host, desired.environment);
+    let question = match &desired.rollback {
+        None => format!("Deploy this to {host}?"),
+        Some(wish) => format!("Take {host} back to release {}?", wish.to),
+    };
     terminal.confirm(&question)
 }
 
-fn tell(notice: &Notice, terminal: &mut Terminal) {
+pub(super) fn tell(notice: &Notice, terminal: &mut Terminal) {
     match notice {
         Notice::Fetching => terminal.busy("fetching the branch"),
         Notice::Observing => terminal.busy("looking at the server"),

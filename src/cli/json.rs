@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    plan::{DatabaseUpgrade, Holder},
+    plan::{DatabaseUpgrade, Holder, Restoration, RollbackPlan},
     workflow::deploy::Prepared,
 };
 
@@ -29,6 +29,7 @@ pub(super) fn plan(prepared: &Prepared) -> Value {
         "interruption": plan.interruption,
         "commits": prepared.log,
         "databases": plan.upgrades.iter().map(database).collect::<Vec<_>>(),
+        "rollback": plan.rollback.as_ref().map(rollback),
         "diffs": plan.diffs,
         "warnings": plan.warnings,
     })
@@ -43,6 +44,25 @@ fn database(upgrade: &DatabaseUpgrade) -> Value {
         "reached": upgrade.reached,
         "process": upgrade.process,
         "left_out": upgrade.left_out,
+    })
+}
+
+fn rollback(rollback: &RollbackPlan) -> Value {
+    let database = |one: &Restoration| {
+        json!({
+            "database": one.restore.database,
+            "snapshot": one.restore.snapshot,
+            "before": one.before,
+            "taken": one.taken,
+            "kept": one.restore.kept,
+            "reasons": one.reasons,
+            "lost": one.lost,
+        })
+    };
+    json!({
+        "to": rollback.to,
+        "class": rollback.class(),
+        "databases": rollback.databases.iter().map(database).collect::<Vec<_>>(),
     })
 }
 

@@ -16,6 +16,7 @@ mod hosts;
 mod init;
 mod lint;
 mod render;
+mod rollback;
 
 mod json;
 mod plan_view;

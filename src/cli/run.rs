@@ -7,7 +7,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use super::{
     Arguments, ExitCode, agent, arguments::Command, completions, deploy, hosts, init, lint, render,
-    terminal::Terminal,
+    rollback, terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
 
@@ -42,6 +42,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
     }
     match (arguments.command, arguments.target) {
         (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),
+        (Some(Command::Rollback(arguments)), _) => rollback::run(&directory, &arguments, terminal),
         (Some(Command::Render(arguments)), _) => render::run(&directory, &arguments, terminal),
         (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
         (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
@@ -56,6 +57,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
 fn json(arguments: &Arguments) -> bool {
     match (&arguments.command, &arguments.target) {
         (Some(Command::Plan(plan)), _) => plan.target.json,
+        (Some(Command::Rollback(rollback)), _) => rollback.json,
         (Some(Command::Hosts(hosts)), _) => hosts.json,
         (Some(Command::Lint(lint)), _) => lint.json,
         (None, Some(target)) => target.json,

@@ -5,6 +5,6 @@ mod message;
 
 pub use channel::{Channel, WireError};
 pub use message::{
-    Attached, CHUNK, CompareRequest, Fault, FaultKind, Hello, ObserveRequest, PROTOCOLS, Reply,
-    Request, Welcome,
+    Attached, CHUNK, CompareRequest, CountRequest, Fault, FaultKind, Hello, ObserveRequest,
+    PROTOCOLS, Releases, Reply, Request, Welcome,
 };

@@ -4,6 +4,7 @@ pub mod announce;
 pub mod deploy;
 pub mod init;
 pub mod render;
+pub mod rollback;
 
 mod desire;
 mod error;
