@@ -18,6 +18,7 @@ mod policy;
 mod recovery;
 mod refusals;
 mod revert;
+mod rollback;
 mod secrets;
 mod snapshot;
 mod trouble;
