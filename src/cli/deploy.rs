@@ -10,9 +10,7 @@ use serde_json::json;
 use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
-    follow,
-    interrupts::Interrupts,
-    json, plan_view,
+    follow, json, plan_view,
     surroundings::{desktop_session, surroundings},
     terminal::{Style, Terminal},
     words,
@@ -37,8 +35,7 @@ pub(super) async fn plan(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
-    let prepared = make(&project, &request(&arguments.target)?, &mut interrupts, terminal).await?;
+    let prepared = make(&project, &request(&arguments.target)?, terminal).await?;
     let changes = !prepared.plan.is_empty();
     prepared.leave().await;
     Ok(if changes && arguments.exit_code { ExitCode::Changes } else { ExitCode::Success })
@@ -78,8 +75,7 @@ async fn deploy(
     let mut request = request(target)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
-    let mut interrupts = Interrupts::catch();
-    let prepared = make(project, &request, &mut interrupts, terminal).await?;
+    let prepared = make(project, &request, terminal).await?;
     if let Some(announcement) = announcement {
         announcement.know(&prepared);
     }
@@ -94,12 +90,12 @@ async fn deploy(
         prepared.leave().await;
         return Ok(ExitCode::Success);
     }
-    if !confirmed(&prepared, arguments, &mut interrupts, terminal).await {
+    if !confirmed(&prepared, arguments, terminal).await {
         prepared.leave().await;
         return Err(WorkflowError::Declined);
     }
     let release = prepared.plan.transaction.number;
-    let report = follow::carry_out(prepared, &mut interrupts, terminal).await?;
+    let report = follow::carry_out(prepared, terminal).await?;
     if let Some(announcement) = announcement {
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         announcement.report(&report, milliseconds);
@@ -130,13 +126,12 @@ async fn tell_others(
 async fn make(
     project: &Project,
     request: &DeployRequest,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Prepared, WorkflowError> {
-    let gate = interrupts.gate();
+    let interrupts = terminal.interrupts();
     let mut listen = |notice| {
         if matches!(notice, Notice::Observing) {
-            gate.close();
+            interrupts.gate().close();
         }
         tell(&notice, terminal);
     };
@@ -209,7 +204,6 @@ fn update(text: &str) -> Result<UpdateChoice, WorkflowError> {
 async fn confirmed(
     prepared: &Prepared,
     arguments: &DeployArguments,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> bool {
     if arguments.yes || !prepared.environment.confirm || !terminal.is_interactive() {
@@ -217,7 +211,7 @@ async fn confirmed(
     }
     let desired = &prepared.desired;
     let question = format!("Deploy this to {} ({})?", desired.host, desired.environment);
-    terminal.confirm(&question, interrupts).await
+    terminal.confirm(&question).await
 }
 
 /// Prints what goes on.
