@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{
-    ExitCode, arguments::AttachArguments, deploy::conclude, follow, interrupts::Interrupts, json,
+    ExitCode, arguments::AttachArguments, deploy::conclude, follow, json,
     surroundings::surroundings, terminal::Terminal, words,
 };
 use crate::{
@@ -20,7 +20,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     terminal.busy("asking the server");
     let asked = interrupts.or(attach(&project, &arguments.host)).await;
@@ -30,7 +30,7 @@ pub(super) async fn run(
         return Ok(ExitCode::Success);
     };
     introduce(&attached, terminal);
-    let report = follow::watch(following, &mut interrupts, terminal).await?;
+    let report = follow::watch(following, terminal).await?;
     Ok(conclude(&report, attached.release, attached.previous, terminal))
 }
 

@@ -10,9 +10,7 @@ use serde_json::json;
 use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
-    follow,
-    interrupts::Interrupts,
-    json, plan_view,
+    follow, json, plan_view,
     surroundings::{desktop_session, surroundings},
     terminal::{Style, Terminal},
     words,
@@ -37,8 +35,7 @@ pub(super) async fn plan(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
-    let prepared = make(&project, &request(&arguments.target)?, &mut interrupts, terminal).await?;
+    let prepared = make(&project, &request(&arguments.target)?, terminal).await?;
     let changes = !prepared.plan.is_empty();
     prepared.leave().await;
     Ok(if changes && arguments.exit_code { ExitCode::Changes } else { ExitCode::Success })
@@ -89,9 +86,8 @@ async fn deploy(
     let mut request = request(target)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
-    let mut interrupts = Interrupts::catch();
-    let prepared = make(project, &request, &mut interrupts, terminal).await?;
-    carry_out(prepared, began, arguments, announcement, &mut interrupts, terminal).await
+    let prepared = make(project, &request, terminal).await?;
+    carry_out(prepared, began, arguments, announcement, terminal).await
 }
 
 /// Does what the plan says, once it is confirmed.
@@ -100,7 +96,6 @@ pub(super) async fn carry_out(
     began: Instant,
     arguments: &DeployArguments,
     announcement: &mut Option<Announcement>,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     if let Some(announcement) = announcement {
@@ -117,12 +112,12 @@ pub(super) async fn carry_out(
         prepared.leave().await;
         return Ok(ExitCode::Success);
     }
-    if !confirmed(&prepared, arguments, interrupts, terminal).await {
+    if !confirmed(&prepared, arguments, terminal).await {
         prepared.leave().await;
         return Err(WorkflowError::Declined);
     }
     let release = prepared.plan.transaction.number;
-    let report = follow::carry_out(prepared, interrupts, terminal).await?;
+    let report = follow::carry_out(prepared, terminal).await?;
     if let Some(announcement) = announcement {
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         announcement.report(&report, milliseconds);
@@ -153,22 +148,20 @@ async fn tell_others(
 async fn make(
     project: &Project,
     request: &DeployRequest,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Prepared, WorkflowError> {
-    planned(interrupts, terminal, async |listen| prepare(project, request, listen).await).await
+    planned(terminal, async |listen| prepare(project, request, listen).await).await
 }
 
 /// Has a plan made, and shows it. Ctrl-C ends it before the server is reached.
 pub(super) async fn planned(
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
     prepare: impl AsyncFnOnce(Listener<'_>) -> Result<Prepared, WorkflowError>,
 ) -> Result<Prepared, WorkflowError> {
-    let gate = interrupts.gate();
+    let interrupts = terminal.interrupts();
     let mut listen = |notice| {
         if matches!(notice, Notice::Observing) {
-            gate.close();
+            interrupts.gate().close();
         }
         tell(&notice, terminal);
     };
@@ -257,7 +250,6 @@ fn update(text: &str) -> Result<UpdateChoice, WorkflowError> {
 async fn confirmed(
     prepared: &Prepared,
     arguments: &DeployArguments,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> bool {
     if arguments.yes || !prepared.environment.confirm || !terminal.is_interactive() {
@@ -269,7 +261,7 @@ async fn confirmed(
         None => format!("Deploy this to {host}?"),
         Some(wish) => format!("Take {host} back to release {}?", wish.to),
     };
-    terminal.confirm(&question, interrupts).await
+    terminal.confirm(&question).await
 }
 
 /// Prints what goes on.

@@ -6,8 +6,7 @@ use std::{
 };
 
 use super::{
-    ExitCode, arguments::RollbackArguments, deploy, interrupts::Interrupts,
-    surroundings::surroundings, terminal::Terminal,
+    ExitCode, arguments::RollbackArguments, deploy, surroundings::surroundings, terminal::Terminal,
 };
 use crate::{
     layout::ReleaseNumber,
@@ -49,9 +48,8 @@ async fn roll_back(
         to: arguments.to.map(ReleaseNumber),
         with_database: arguments.with_database,
     };
-    let mut interrupts = Interrupts::catch();
     let make = async |listen: Listener<'_>| prepare(project, &request, listen).await;
-    let prepared = deploy::planned(&mut interrupts, terminal, make).await?;
+    let prepared = deploy::planned(terminal, make).await?;
     let arguments = &arguments.deploy;
-    deploy::carry_out(prepared, began, arguments, announcement, &mut interrupts, terminal).await
+    deploy::carry_out(prepared, began, arguments, announcement, terminal).await
 }
