@@ -6,12 +6,7 @@ use std::{
 };
 
 use super::{
-    ExitCode,
-    arguments::ApplyArguments,
-    deploy::{self, Made},
-    interrupts::Interrupts,
-    plan_file,
-    surroundings::surroundings,
+    ExitCode, arguments::ApplyArguments, deploy, plan_file, surroundings::surroundings,
     terminal::Terminal,
 };
 use crate::workflow::{Project, WorkflowError, announce::Announcement, saved::SavedPlan};
@@ -43,8 +38,6 @@ async fn apply(
     let mut request = saved.request(deploy::request_for(&saved.host)?);
     request.message.clone_from(&arguments.deploy.message);
     request.wait_lock = arguments.deploy.wait_lock.unwrap_or(Duration::ZERO);
-    let mut interrupts = Interrupts::catch();
-    let prepared = deploy::make(project, &request, &mut interrupts, terminal).await?;
-    let made = Made { prepared, began, interrupts };
-    deploy::carry_out(made, &arguments.deploy, announcement, terminal).await
+    let prepared = deploy::make(project, &request, terminal).await?;
+    deploy::carry_out(prepared, began, &arguments.deploy, announcement, terminal).await
 }

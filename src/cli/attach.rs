@@ -8,9 +8,7 @@ use super::{
     ExitCode,
     arguments::AttachArguments,
     deploy::{Stands, conclude},
-    follow,
-    interrupts::Interrupts,
-    json,
+    follow, json,
     surroundings::surroundings,
     terminal::Terminal,
     words,
@@ -27,7 +25,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     terminal.busy("asking the server");
     let asked = interrupts.or(attach(&project, &arguments.host)).await;
@@ -37,7 +35,7 @@ pub(super) async fn run(
         return Ok(ExitCode::Success);
     };
     introduce(&attached, terminal);
-    let report = follow::watch(following, &mut interrupts, terminal).await?;
+    let report = follow::watch(following, terminal).await?;
     Ok(conclude(&report, &Stands::of(&attached), terminal))
 }
 

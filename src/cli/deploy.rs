@@ -10,9 +10,7 @@ use serde_json::json;
 use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
-    follow,
-    interrupts::Interrupts,
-    json, plan_file, plan_view,
+    follow, json, plan_file, plan_view,
     surroundings::{desktop_session, surroundings},
     terminal::{Style, Terminal},
     words,
@@ -26,7 +24,7 @@ use crate::{
     workflow::{
         Outside, Project, WorkflowError,
         announce::Announcement,
-        deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Revision, prepare},
+        deploy::{ConfigFrom, DeployRequest, Listener, Notice, Prepared, Revision, prepare},
         follow::Report,
         saved::SavedPlan,
     },
@@ -41,8 +39,7 @@ pub(super) async fn plan(
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
     let request = request(&arguments.target)?;
-    let mut interrupts = Interrupts::catch();
-    let prepared = make(&project, &request, &mut interrupts, terminal).await?;
+    let prepared = make(&project, &request, terminal).await?;
     if let Some(path) = &arguments.out {
         plan_file::write(path, &SavedPlan::of(&prepared, &request))?;
         terminal.note(&format!("the plan is saved: `deploy apply {}`", path.display()));
@@ -97,28 +94,18 @@ async fn deploy(
     let mut request = request(target)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
-    let mut interrupts = Interrupts::catch();
-    let prepared = make(project, &request, &mut interrupts, terminal).await?;
-    let made = Made { prepared, began, interrupts };
-    carry_out(made, arguments, announcement, terminal).await
-}
-
-/// A plan that was made and shown.
-pub(super) struct Made {
-    pub(super) prepared: Prepared,
-    /// When the command began.
-    pub(super) began: Instant,
-    pub(super) interrupts: Interrupts,
+    let prepared = make(project, &request, terminal).await?;
+    carry_out(prepared, began, arguments, announcement, terminal).await
 }
 
 /// Does what the plan says, once it is confirmed.
 pub(super) async fn carry_out(
-    made: Made,
+    prepared: Prepared,
+    began: Instant,
     arguments: &DeployArguments,
     announcement: &mut Option<Announcement>,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
-    let Made { prepared, began, mut interrupts } = made;
     if let Some(announcement) = announcement {
         announcement.know(&prepared);
     }
@@ -133,13 +120,13 @@ pub(super) async fn carry_out(
         prepared.leave().await;
         return Ok(ExitCode::Success);
     }
-    if !confirmed(&prepared, arguments, &mut interrupts, terminal).await {
+    if !confirmed(&prepared, arguments, terminal).await {
         prepared.leave().await;
         return Err(WorkflowError::Declined);
     }
     let release = prepared.plan.transaction.number;
     let switch = prepared.plan.switch.to_string();
-    let report = follow::carry_out(prepared, &mut interrupts, terminal).await?;
+    let report = follow::carry_out(prepared, terminal).await?;
     if let Some(announcement) = announcement {
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         announcement.report(&report, milliseconds);
@@ -170,17 +157,24 @@ async fn tell_others(
 pub(super) async fn make(
     project: &Project,
     request: &DeployRequest,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Prepared, WorkflowError> {
-    let gate = interrupts.gate();
+    planned(terminal, async |listen| prepare(project, request, listen).await).await
+}
+
+/// Has a plan made, and shows it. Ctrl-C ends it before the server is reached.
+pub(super) async fn planned(
+    terminal: &mut Terminal,
+    prepare: impl AsyncFnOnce(Listener<'_>) -> Result<Prepared, WorkflowError>,
+) -> Result<Prepared, WorkflowError> {
+    let interrupts = terminal.interrupts();
     let mut listen = |notice| {
         if matches!(notice, Notice::Observing) {
-            gate.close();
+            interrupts.gate().close();
         }
         tell(&notice, terminal);
     };
-    let prepared = interrupts.or(prepare(project, request, &mut listen)).await;
+    let prepared = interrupts.or(prepare(&mut listen)).await;
     terminal.idle();
     let prepared = prepared?;
     show(&prepared, terminal);
@@ -188,7 +182,7 @@ pub(super) async fn make(
 }
 
 /// Shows a plan, and what should be known before it is carried out.
-pub(super) fn show(prepared: &Prepared, terminal: &mut Terminal) {
+fn show(prepared: &Prepared, terminal: &mut Terminal) {
     terminal.know_secrets(prepared.redactor.clone());
     for note in prepared.notes.iter().chain(&prepared.plan.warnings) {
         terminal.warning(note);
@@ -268,15 +262,18 @@ fn update(text: &str) -> Result<UpdateChoice, WorkflowError> {
 async fn confirmed(
     prepared: &Prepared,
     arguments: &DeployArguments,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> bool {
     if arguments.yes || !prepared.environment.confirm || !terminal.is_interactive() {
         return true;
     }
     let desired = &prepared.desired;
-    let question = format!("Deploy this to {} ({})?", desired.host, desired.environment);
-    terminal.confirm(&question, interrupts).await
+    let host = format!("{} ({})", desired.host, desired.environment);
+    let question = match &desired.rollback {
+        None => format!("Deploy this to {host}?"),
+        Some(wish) => format!("Take {host} back to release {}?", wish.to),
+    };
+    terminal.confirm(&question).await
 }
 
 /// Prints what goes on.

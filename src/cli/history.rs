@@ -8,7 +8,6 @@ use super::{
     ExitCode,
     arguments::HistoryArguments,
     deploy::seconds,
-    interrupts::Interrupts,
     json,
     surroundings::surroundings,
     terminal::{Style, Terminal},
@@ -26,7 +25,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     terminal.busy("asking the server");
     let asked = interrupts.or(history(&project, &arguments.host, arguments.limit)).await;

@@ -22,6 +22,7 @@ mod lint;
 mod lock;
 mod logs;
 mod render;
+mod rollback;
 mod status;
 
 mod interrupts;

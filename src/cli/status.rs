@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use super::{
     ExitCode,
     arguments::StatusArguments,
-    deploy, history,
-    interrupts::Interrupts,
-    json, lock,
+    deploy, history, json, lock,
     surroundings::surroundings,
     terminal::{Style, Terminal},
     words,
@@ -35,7 +33,7 @@ pub(super) async fn run(
         Some(host) => vec![host.clone()],
         None => every_host(&project)?,
     };
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     terminal.busy("asking the server");
     let asked = interrupts.or(look(&project, &names, deploy::random()?)).await;

@@ -34,6 +34,7 @@ pub(super) struct Terminal {
     progress: Option<ProgressBar>,
     steps: usize,
     step: String,
+    interrupts: Option<Interrupts>,
 }
 
 /// A colour, where the reader's terminal has any.
@@ -72,6 +73,7 @@ impl Terminal {
             progress: None,
             steps: 0,
             step: String::new(),
+            interrupts: None,
         }
     }
 
@@ -113,6 +115,11 @@ impl Terminal {
     /// Tells whether a person can be asked.
     pub(super) const fn is_interactive(&self) -> bool {
         self.interactive
+    }
+
+    /// Catches interrupts, from the first call on.
+    pub(super) fn interrupts(&mut self) -> Interrupts {
+        self.interrupts.get_or_insert_with(Interrupts::catch).clone()
     }
 
     /// Colours a text where the reader's terminal has colours.
@@ -195,7 +202,9 @@ impl Terminal {
     }
 
     /// Asks a question; anything but yes is no, and so is an interrupt.
-    pub(super) async fn confirm(&mut self, question: &str, interrupts: &mut Interrupts) -> bool {
+    pub(super) async fn confirm(&mut self, question: &str) -> bool {
+        let interrupts = self.interrupts();
+        interrupts.gate().close();
         let question = format!("{question} [y/N]");
         let answer = select! {
             answer = self.ask(&question) => answer.unwrap_or_default(),

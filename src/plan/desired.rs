@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    TransactionId, access::DatabaseAccess, modules::ModuleDiffs, observed::Holder, step::Service,
+    TransactionId, access::DatabaseAccess, modules::ModuleDiffs, observed::Holder,
+    rollback::Rollback, step::Service,
 };
 use crate::{
     host::{DatabaseName, EnvironmentName, HostName, ModuleName},
@@ -59,6 +60,8 @@ pub struct Desired {
     pub update: UpdateChoice,
     /// Modules the operator wants installed.
     pub install: Vec<ModuleName>,
+    /// The release that is gone back to; none for a deploy.
+    pub rollback: Option<Rollback>,
     /// What becomes of a file that was edited on the server.
     pub on_drift: OnDrift,
 }

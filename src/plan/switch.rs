@@ -8,6 +8,7 @@ use super::{
     drift::{Fates, Outdated, owed},
     observed::Observed,
     obstacle::live_record,
+    rollback::Restoration,
     step::HealthCheck,
     upgrade::DatabaseUpgrade,
 };
@@ -76,9 +77,15 @@ pub(super) fn choose(
     desired: &Desired,
     observed: &Observed,
     upgrades: &[DatabaseUpgrade],
+    restorations: &[Restoration],
     fates: &Fates,
 ) -> Choice {
     let mut needs: Vec<Need> = Vec::new();
+    for one in restorations {
+        let reason =
+            format!("database {} goes back to before release {}", one.restore.database, one.before);
+        needs.push(Need::new(Switch::Stop, reason));
+    }
     for upgrade in upgrades.iter().filter(|upgrade| upgrade.stops_odoo()) {
         needs.push(Need::new(Switch::Stop, what_upgrades(upgrade)));
     }

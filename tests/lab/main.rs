@@ -22,6 +22,7 @@ mod pty;
 mod recovery;
 mod refusals;
 mod revert;
+mod rollback;
 mod saved;
 mod secrets;
 mod snapshot;

@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, sync::Mutex};
 
 use super::*;
 use crate::{
@@ -30,6 +30,27 @@ esac
 const SILENT: &str = "#!/bin/sh\n";
 const REJECTING: &str = "#!/bin/sh\necho 'odoo-a.test.service:1: no such thing' >&2\nexit 1\n";
 
+/// Notes that the operator wants everything taken back.
+const CANCELLING: &str =
+    "#!/bin/sh\n: >\"${0%/bin/systemd-analyze}/opt/odoo/a.test/journal/t1/cancel\"\n";
+const TELLING: &str = "#!/bin/sh\necho 'odoo-a.test.service: geheim' >&2\nexit 1\n";
+
+/// Returns a file with the program's text. Each is written once and then linked: a
+/// file that was just written, and that another thread's child has open, does not run.
+fn program(text: &str) -> PathBuf {
+    static WRITING: Mutex<()> = Mutex::new(());
+    let name = format!("odoo-deploy-test-{}", &blake3::hash(text.as_bytes()).to_hex()[..16]);
+    let path = std::env::temp_dir().join(name);
+    let _one = WRITING.lock().unwrap();
+    if !path.exists() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        file.into_temp_path().persist(&path).unwrap();
+    }
+    path
+}
+
 /// A server with a release that is live and a service that runs.
 struct Machine {
     root: tempfile::TempDir,
@@ -52,17 +73,11 @@ impl Machine {
         std::os::unix::fs::symlink("releases/0001", current).unwrap();
         machine.write(&machine.layout.unit(), "the unit before");
         machine.write(&machine.layout.unit_drop_in(), "the drop-in before");
-        let programs = [
-            ("systemctl", SYSTEMCTL),
-            ("journalctl", SILENT),
-            ("nginx", SILENT),
-            ("systemd-analyze", REJECTING),
-        ];
-        for (name, text) in programs {
-            let path = Path::new("/bin").join(name);
-            machine.write(&path, text);
-            fs::set_permissions(machine.path(&path), fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        fs::create_dir(machine.path("/bin".as_ref())).unwrap();
+        machine.link("systemctl", SYSTEMCTL);
+        machine.link("journalctl", SILENT);
+        machine.link("nginx", SILENT);
+        machine.link("systemd-analyze", REJECTING);
         machine.write("/running".as_ref(), "");
         recovery_unit::install(&machine.server).unwrap();
         fs::remove_file(machine.root.path().join("calls")).unwrap();
@@ -76,6 +91,13 @@ impl Machine {
     fn write(&self, path: &Path, text: &str) {
         fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         fs::write(self.path(path), text).unwrap();
+    }
+
+    /// Puts a program in place.
+    fn link(&self, name: &str, text: &str) {
+        let link = self.path(&Path::new("/bin").join(name));
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(program(text), link).unwrap();
     }
 
     fn refuse(&self, verb: &str) {
@@ -355,10 +377,7 @@ fn a_step_after_the_commit_point_that_fails_is_told_and_the_rest_goes_on() {
 #[test]
 fn no_secret_gets_into_events_or_history() {
     let machine = Machine::new();
-    machine.write(
-        "/bin/systemd-analyze".as_ref(),
-        "#!/bin/sh\necho 'odoo-a.test.service: geheim' >&2\nexit 1\n",
-    );
+    machine.link("systemd-analyze", TELLING);
     let check = Step::CheckUnit { unit: "[Unit]".to_owned() };
     let outcome = machine.execute(&transaction(vec![check], Vec::new(), Vec::new()));
     assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
@@ -530,10 +549,7 @@ fn an_operator_may_have_everything_taken_back() {
     // The flag appears while the first step is done.
     let steps =
         vec![Step::ShowMaintenance, Step::CheckUnit { unit: "[Unit]".to_owned() }, Step::Hold];
-    machine.write(
-        "/bin/systemd-analyze".as_ref(),
-        "#!/bin/sh\n: >\"${0%/bin/systemd-analyze}/opt/odoo/a.test/journal/t1/cancel\"\n",
-    );
+    machine.link("systemd-analyze", CANCELLING);
     let outcome = machine.execute(&transaction(vec![], steps, vec![]));
     let Outcome::Reverted { failure, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.message, "the operator stopped it");

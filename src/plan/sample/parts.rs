@@ -89,6 +89,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
         update: UpdateChoice::Changed,
         install: Vec::new(),
         on_drift: OnDrift::Refuse,
+        rollback: None,
     }
 }
 
@@ -169,6 +170,7 @@ fn record(desired: &Desired) -> ReleaseRecord {
             timeout: 120,
         },
         sensitive_keys: BTreeSet::new(),
+        changed: Some(BTreeSet::new()),
     }
 }
 
@@ -198,5 +200,6 @@ fn facts(desired: &Desired) -> DatabaseFacts {
         foreign_sessions: Vec::new(),
         filestore: None,
         snapshot_obstacles: Vec::new(),
+        copies: Vec::new(),
     }
 }
