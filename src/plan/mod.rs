@@ -29,8 +29,8 @@ pub use history::HistoryLine;
 pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{
-    ClusterFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener, Neighbour, Observed,
-    Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
+    ClusterFacts, CopyFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener,
+    Neighbour, Observed, Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
 };
 pub use obstacle::{Obstacle, live_record, megabytes};
 pub use python::{CodeChange, SourcePair};

@@ -62,7 +62,8 @@ impl Filestore {
     }
 
     /// Makes the copy equal to the database's files by hard links, with
-    /// their owners and modes, safe on disk when it returns. Done again, it
+    /// their owners and modes, safe on disk when it returns. The directory's
+    /// time says when that was. Done again, it
     /// adds and removes what differs only: begun while Odoo runs, it has
     /// little left to do when Odoo has stopped. A database without files gets
     /// an empty copy.
@@ -79,12 +80,13 @@ impl Filestore {
                 None => tree::make_directory(&self.directory, &name, like)?,
             };
             tree::mirror(source.as_ref(), &target)?;
+            tree::date(&target)?;
             Ok(fsync(&self.directory)?)
         })
     }
 
     /// Puts the copy back in the database's place and keeps the present files
-    /// aside. Interrupted, it goes on where it was; done again, it does nothing.
+    /// aside; their directory's time says since when. Interrupted, it goes on where it was; done again, it does nothing.
     ///
     /// # Errors
     /// Fails when there is no copy, or the name to keep the files under is taken.
@@ -103,7 +105,13 @@ impl Filestore {
             (true, true, true) => {
                 return Err(self.error("move files to", failed, io::ErrorKind::AlreadyExists));
             }
-            (true, true, false) => self.rename(original, failed)?,
+            (true, true, false) => {
+                self.at("date", original, || {
+                    let directory = tree::open_directory(&self.directory, &c_name(original))?;
+                    directory.map_or(Ok(()), tree::date)
+                })?;
+                self.rename(original, failed)?;
+            }
             (true, false, true) => {}
             // Nothing to keep; an empty directory tells that this step was taken.
             (true, false, false) => self.at("make", failed, || {
@@ -297,6 +305,21 @@ mod tests {
         case.swap_back().unwrap();
         assert_eq!(case.names("acme/aa"), ["before"]);
         assert_eq!(case.names("acme~failed-2/aa"), ["after", "before"]);
+    }
+
+    #[test]
+    fn a_directory_says_since_when_it_is_kept() {
+        let case = Case::new();
+        case.put("acme/aa/before", "1");
+        let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+        let files = fs::File::open(case.path("acme")).unwrap();
+        files.set_modified(old).unwrap();
+        let time = |name: &str| fs::metadata(case.path(name)).unwrap().mtime();
+        case.copy();
+        assert!(time("acme~snap-2") > 1_000);
+        assert_eq!(time("acme"), 1_000);
+        case.swap_back().unwrap();
+        assert!(time("acme~failed-2") > 1_000);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 mod machine;
 mod neighbours;
 
-use std::{collections::BTreeMap, fs, path::Path, thread};
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};
 
 use super::{
     Account, history, journal, lock,
-    postgres::{Postgres, PostgresError},
+    postgres::{OverviewEntry, Postgres, PostgresError},
     server::{FileError, Server},
     step::{release, switch},
 };
@@ -15,8 +15,8 @@ use crate::{
     host::{DatabaseName, HostFile, KEPT},
     layout::{Layout, ReleaseNumber},
     plan::{
-        ClusterFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed, Recovered,
-        ReleaseFacts, RunningFrom, ServerFacts,
+        ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed,
+        Recovered, ReleaseFacts, RunningFrom, ServerFacts,
     },
     render,
     secret::is_sensitive_key,
@@ -35,9 +35,14 @@ pub(super) fn observe(server: &Server, request: &ObserveRequest) -> Result<Obser
         let machine = scope.spawn(|| server_facts(server, request));
         let mut host = host_facts(server, request, &layout)?;
         let neighbours = neighbours::others(server, &request.host)?;
-        let (cluster, databases, newest_copy) =
+        let (cluster, mut databases, newest_copy) =
             databases.join().expect("observing databases does not panic");
-        host.last_number = host.last_number.max(newest_copy).max(newest_files(server, request));
+        let files = kept_files(server, request);
+        let newest_files = newest(files.keys(), &request.databases);
+        host.last_number = host.last_number.max(newest_copy).max(newest_files);
+        for copy in databases.values_mut().flat_map(|facts| &mut facts.copies) {
+            copy.created = files.get(&copy.name).copied();
+        }
         let server = machine.join().expect("observing the machine does not panic");
         Ok(Observed { server: server?, host, cluster, databases, neighbours })
     })
@@ -196,17 +201,21 @@ pub(super) fn option_of(
     Ok(options.get(key).map(|setting| setting.value.clone()))
 }
 
-/// Returns the highest number that a kept copy of files has; 0 where there is none.
-fn newest_files(server: &Server, request: &ObserveRequest) -> u32 {
+/// Lists the kept copies of files, each with when it was made, in seconds since the epoch.
+fn kept_files(server: &Server, request: &ObserveRequest) -> BTreeMap<CopyName, i64> {
     let directory = server.path(&request.service.data_dir.join("filestore"));
-    let names = fs::read_dir(directory).into_iter().flatten().flatten();
-    let copies = names.filter_map(|entry| CopyName::parse(entry.file_name().to_str()?).ok());
-    newest(copies, &request.databases)
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let copy = |entry: fs::DirEntry| {
+        let name = CopyName::parse(entry.file_name().to_str()?).ok()?;
+        Some((name, entry.metadata().ok()?.mtime()))
+    };
+    entries.filter_map(copy).collect()
 }
 
-/// Copies outlive a host that was set up anew: a name that is taken would fail
-/// a snapshot, or worse, a way back.
-fn newest(copies: impl Iterator<Item = CopyName>, databases: &[DatabaseName]) -> u32 {
+/// Returns the highest number that a copy of one of the databases has; 0 where
+/// there is none. Copies outlive a host that was set up anew: a name that is
+/// taken would fail a snapshot, or worse, a way back.
+fn newest<'a>(copies: impl Iterator<Item = &'a CopyName>, databases: &[DatabaseName]) -> u32 {
     copies
         .filter(|copy| databases.iter().any(|database| copy.is_of(database)))
         .map(|copy| copy.release().0)
@@ -238,7 +247,9 @@ fn databases(server: &Server, request: &ObserveRequest, layout: &Layout) -> Seen
 /// takes some 50 ms.
 fn cluster(postgres: &Postgres, request: &ObserveRequest) -> Result<SeenDatabases, PostgresError> {
     let overview = postgres.overview()?;
-    let is_there = |name: &&DatabaseName| overview.names.iter().any(|other| other == name.as_str());
+    let is_there =
+        |name: &&DatabaseName| overview.databases.iter().any(|other| other.name == name.as_str());
+    let copies: Vec<_> = overview.databases.iter().filter_map(copy).collect();
     let facts = thread::scope(|scope| {
         let asked: Vec<_> = request
             .databases
@@ -248,20 +259,32 @@ fn cluster(postgres: &Postgres, request: &ObserveRequest) -> Result<SeenDatabase
             .collect();
         let answered = asked.into_iter().map(|(name, answer)| {
             let facts = answer.join().expect("observing a database does not panic")?;
-            Ok(facts.map(|facts| (name.clone(), facts)))
+            let copies = copies_of(name, &copies);
+            Ok(facts.map(|facts| (name.clone(), DatabaseFacts { copies, ..facts })))
         });
         answered.filter_map(Result::transpose).collect::<Result<_, PostgresError>>()
     })?;
-    let copies = overview.names.iter().filter_map(|name| CopyName::parse(name).ok());
-    let newest_copy = newest(copies, &request.databases);
+    let newest_copy = newest(copies.iter().map(|copy| &copy.name), &request.databases);
     let is_users = |name: &String| !name.contains('~') && name != "postgres";
     let version = overview.version;
     let cluster = ClusterFacts {
         version: Ok(format!("{}.{}", version / 10_000, version % 10_000)),
         may_create: overview.may_create,
-        names: overview.names.into_iter().filter(is_users).collect(),
+        names: overview.databases.into_iter().map(|entry| entry.name).filter(is_users).collect(),
     };
     Ok((cluster, facts, newest_copy))
+}
+
+/// Reads a database that the tool made; when, its files say.
+fn copy(entry: &OverviewEntry) -> Option<CopyFacts> {
+    let name = CopyName::parse(&entry.name).ok()?;
+    Some(CopyFacts { name, oid: entry.oid, bytes: entry.bytes.unwrap_or(0), created: None })
+}
+
+fn copies_of(database: &DatabaseName, all: &[CopyFacts]) -> Vec<CopyFacts> {
+    let mut copies: Vec<_> = all.iter().filter(|copy| copy.name.is_of(database)).cloned().collect();
+    copies.sort_by_key(|copy| (copy.name.release(), copy.name.kind()));
+    copies
 }
 
 fn database(

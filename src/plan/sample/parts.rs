@@ -186,5 +186,6 @@ fn facts(desired: &Desired) -> DatabaseFacts {
         foreign_sessions: Vec::new(),
         filestore: None,
         snapshot_obstacles: Vec::new(),
+        copies: Vec::new(),
     }
 }
