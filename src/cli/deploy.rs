@@ -11,14 +11,14 @@ use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
     follow,
-    interrupts::Interrupts,
+    interrupts::{Gate, Interrupts},
     json, plan_view,
     surroundings::{desktop_session, surroundings},
     terminal::{Style, Terminal},
     words,
 };
 use crate::{
-    host::ModuleName,
+    host::{HostName, ModuleName},
     notify::show_on_desktop,
     plan::{Event, Outcome, TransactionId, UpdateChoice},
     workflow::{
@@ -56,15 +56,26 @@ pub(super) async fn run(
     let message = arguments.message.as_deref();
     let mut announcement = Announcement::begin(&project, &target.host, message);
     let ended = deploy(&project, target, arguments, &mut announcement, terminal).await;
-    let is_news = match (&mut announcement, &ended) {
+    conclude_with_news(announcement, &ended, &project, arguments, terminal).await;
+    ended
+}
+
+/// Tells those who want to hear of it how a deploy ended.
+pub(super) async fn conclude_with_news(
+    mut announcement: Option<Announcement>,
+    ended: &Result<ExitCode, WorkflowError>,
+    project: &Project,
+    arguments: &DeployArguments,
+    terminal: &mut Terminal,
+) {
+    let is_news = match (&mut announcement, ended) {
         (Some(announcement), Err(error)) => announcement.error(error),
         (announcement, Ok(_)) => announcement.is_some() && !arguments.dry_run,
         (None, Err(_)) => false,
     };
     if let Some(announcement) = announcement.filter(|_| is_news) {
-        tell_others(&announcement, &project, arguments, terminal).await;
+        tell_others(&announcement, project, arguments, terminal).await;
     }
-    ended
 }
 
 async fn deploy(
@@ -80,31 +91,51 @@ async fn deploy(
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
     let mut interrupts = Interrupts::catch();
     let prepared = make(project, &request, &mut interrupts, terminal).await?;
-    if let Some(announcement) = announcement {
-        announcement.know(&prepared);
-    }
-    let previous = prepared.plan.transaction.previous;
-    if prepared.plan.is_empty() || arguments.dry_run {
-        if !prepared.plan.is_empty() {
-            terminal.note("dry run: nothing was changed");
-        }
+    Attempt { began, arguments, announcement, interrupts }.carry_out(prepared, terminal).await
+}
+
+/// What a command that changes a host brings along.
+pub(super) struct Attempt<'a> {
+    pub(super) began: Instant,
+    pub(super) arguments: &'a DeployArguments,
+    pub(super) announcement: &'a mut Option<Announcement>,
+    pub(super) interrupts: Interrupts,
+}
+
+impl Attempt<'_> {
+    /// Does what the plan says, once it is confirmed.
+    pub(super) async fn carry_out(
+        self,
+        prepared: Prepared,
+        terminal: &mut Terminal,
+    ) -> Result<ExitCode, WorkflowError> {
+        let Self { began, arguments, announcement, mut interrupts } = self;
         if let Some(announcement) = announcement {
-            announcement.unchanged(previous);
+            announcement.know(&prepared);
         }
-        prepared.leave().await;
-        return Ok(ExitCode::Success);
+        let previous = prepared.plan.transaction.previous;
+        if prepared.plan.is_empty() || arguments.dry_run {
+            if !prepared.plan.is_empty() {
+                terminal.note("dry run: nothing was changed");
+            }
+            if let Some(announcement) = announcement {
+                announcement.unchanged(previous);
+            }
+            prepared.leave().await;
+            return Ok(ExitCode::Success);
+        }
+        if !confirmed(&prepared, arguments, &mut interrupts, terminal).await {
+            prepared.leave().await;
+            return Err(WorkflowError::Declined);
+        }
+        let release = prepared.plan.transaction.number;
+        let report = follow::carry_out(prepared, &mut interrupts, terminal).await?;
+        if let Some(announcement) = announcement {
+            let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            announcement.report(&report, milliseconds);
+        }
+        Ok(conclude(&report, release, previous, terminal))
     }
-    if !confirmed(&prepared, arguments, &mut interrupts, terminal).await {
-        prepared.leave().await;
-        return Err(WorkflowError::Declined);
-    }
-    let release = prepared.plan.transaction.number;
-    let report = follow::carry_out(prepared, &mut interrupts, terminal).await?;
-    if let Some(announcement) = announcement {
-        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        announcement.report(&report, milliseconds);
-    }
-    Ok(conclude(&report, release, previous, terminal))
 }
 
 /// Tells the channels and the desktop. Neither ever changes the exit code.
@@ -133,32 +164,38 @@ async fn make(
     interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Prepared, WorkflowError> {
-    let gate = interrupts.gate();
-    let mut listen = |notice| {
+    let mut listen = listener(interrupts.gate(), terminal);
+    let prepared = interrupts.or(prepare(project, request, &mut listen)).await;
+    drop(listen);
+    terminal.idle();
+    let prepared = prepared?;
+    show(&prepared, terminal);
+    Ok(prepared)
+}
+
+/// Prints what goes on while a plan is made; once there is a connection to close in
+/// order, interrupts are handed over.
+pub(super) fn listener(gate: Gate, terminal: &mut Terminal) -> impl FnMut(Notice) + Send {
+    move |notice| {
         if matches!(notice, Notice::Observing) {
             gate.close();
         }
         tell(&notice, terminal);
-    };
-    let prepared = interrupts.or(prepare(project, request, &mut listen)).await;
-    terminal.idle();
-    let prepared = prepared?;
+    }
+}
+
+/// Shows a plan, and what should be known before it is carried out.
+pub(super) fn show(prepared: &Prepared, terminal: &mut Terminal) {
     terminal.know_secrets(prepared.redactor.clone());
     for note in prepared.notes.iter().chain(&prepared.plan.warnings) {
         terminal.warning(note);
     }
-    plan_view::show(&prepared, terminal);
-    terminal.json(&json::plan(&prepared));
-    Ok(prepared)
+    plan_view::show(prepared, terminal);
+    terminal.json(&json::plan(prepared));
 }
 
 fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
-    let now = jiff::Timestamp::now();
-    let mask_key = random()?;
-    let suffix: String = random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
-    let id = format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ"));
     Ok(DeployRequest {
-        host: target.host.clone(),
         revision: match (&target.branch, &target.commit) {
             (Some(branch), _) => Revision::Branch(branch.clone()),
             (None, Some(commit)) => Revision::Commit(commit.clone()),
@@ -170,6 +207,22 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
         },
         update: update(&target.update_modules)?,
         install: target.install.clone(),
+        ..request_for(&target.host)?
+    })
+}
+
+/// Asks for the tip of the environment's own branch, under a new id.
+pub(super) fn request_for(host: &HostName) -> Result<DeployRequest, WorkflowError> {
+    let now = jiff::Timestamp::now();
+    let mask_key = random()?;
+    let suffix: String = random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ"));
+    Ok(DeployRequest {
+        host: host.clone(),
+        revision: Revision::EnvironmentBranch,
+        config_from: ConfigFrom::Commit,
+        update: UpdateChoice::Changed,
+        install: Vec::new(),
         message: None,
         wait_lock: Duration::ZERO,
         id: TransactionId::parse(&id).expect("a time and digits are an id"),
@@ -216,7 +269,11 @@ async fn confirmed(
         return true;
     }
     let desired = &prepared.desired;
-    let question = format!("Deploy this to {} ({})?", desired.host, desired.environment);
+    let host = format!("{} ({})", desired.host, desired.environment);
+    let question = match &desired.rollback {
+        None => format!("Deploy this to {host}?"),
+        Some(wish) => format!("Take {host} back to release {}?", wish.to),
+    };
     terminal.confirm(&question, interrupts).await
 }
 

@@ -13,6 +13,7 @@ mod observed;
 mod obstacle;
 mod python;
 mod release;
+mod rollback;
 #[cfg(test)]
 mod sample;
 mod step;
@@ -35,9 +36,13 @@ pub use observed::{
 pub use obstacle::{Obstacle, live_record, megabytes};
 pub use python::{CodeChange, SourcePair};
 pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
+pub use rollback::{
+    COUNTED_ROWS, KnownRelease, Restoration, Rollback, RollbackPlan, RowCount, choose_release,
+    restorations,
+};
 pub use step::{
-    CheckOut, Follow, HealthCheck, Marker, Prune, Service, Snapshot, Step, Summary, Transaction,
-    UpgradeModules,
+    CheckOut, Follow, HealthCheck, Marker, Prune, Restore, RolledBack, Service, Snapshot, Step,
+    Summary, Transaction, UpgradeModules,
 };
 pub use switch::Switch;
 pub use transaction_id::TransactionId;

@@ -61,7 +61,7 @@ impl Filestore {
         })
     }
 
-    /// Makes the copy equal to the database's files by hard links, with
+    /// Makes the copy equal to the files of a database, or of another copy, by hard links, with
     /// their owners and modes, safe on disk when it returns. The directory's
     /// time says when that was. Done again, it
     /// adds and removes what differs only: begun while Odoo runs, it has
@@ -70,9 +70,9 @@ impl Filestore {
     ///
     /// # Errors
     /// Fails when a file cannot be linked, as where another disk is mounted inside.
-    pub fn link_copy(&self, database: &DatabaseName, copy: &CopyName) -> Result<(), FileError> {
-        self.at("copy", database.as_str(), || {
-            let source = tree::open_directory(&self.directory, &c_name(database.as_str()))?;
+    pub fn link_copy(&self, source: &str, copy: &CopyName) -> Result<(), FileError> {
+        self.at("copy", source, || {
+            let source = tree::open_directory(&self.directory, &c_name(source))?;
             let name = c_name(copy.as_str());
             let like = source.as_ref().unwrap_or(&self.directory);
             let target = match tree::open_directory(&self.directory, &name)? {
@@ -225,7 +225,7 @@ mod tests {
         }
 
         fn copy(&self) {
-            self.filestore.link_copy(&self.database, &self.copy).unwrap();
+            self.filestore.link_copy(self.database.as_str(), &self.copy).unwrap();
         }
 
         fn swap_back(&self) -> Result<(), FileError> {
@@ -330,6 +330,35 @@ mod tests {
         case.filestore.rename("acme", "acme~failed-2").unwrap();
         case.swap_back().unwrap();
         assert_eq!(case.names(""), ["acme", "acme~failed-2"]);
+    }
+
+    #[test]
+    fn the_way_back_of_a_restored_filestore_is_right_wherever_it_stopped() {
+        // What stands under each name: `present` are the users' files, `old` the snapshot's.
+        let before = [("acme", Some("present")), ("acme~failed-3", Some("old"))];
+        let half = [("acme~snap-3", Some("present")), ("acme~failed-3", Some("old"))];
+        let after = [("acme~snap-3", Some("present")), ("acme", Some("old"))];
+        let without_files = [("acme~snap-3", None), ("acme~failed-3", Some("old"))];
+        for (state, there) in
+            [(before, "present"), (half, "present"), (after, "present"), (without_files, "")]
+        {
+            let case = Case::new();
+            for (directory, file) in state {
+                fs::create_dir_all(case.path(directory)).unwrap();
+                if let Some(file) = file {
+                    case.put(&format!("{directory}/{file}"), "");
+                }
+            }
+            let kept = CopyName::snapshot(&case.database, ReleaseNumber(3));
+            let copy = CopyName::failed(&case.database, ReleaseNumber(3));
+            // Back, and back once more.
+            for _ in 0..2 {
+                case.filestore.swap_back(&case.database, &kept, &copy).unwrap();
+                assert_eq!(case.names("acme").concat(), there, "{state:?}");
+                assert_eq!(case.names("acme~failed-3"), ["old"], "{state:?}");
+                assert!(!case.path("acme~snap-3").exists(), "{state:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 mod machine;
 mod neighbours;
+mod releases;
+
+pub(super) use releases::releases_of_host;
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};
 
@@ -9,18 +12,18 @@ use super::{
     Account, history, journal, lock,
     postgres::{OverviewEntry, Postgres, PostgresError},
     server::{FileError, Server},
-    step::{release, switch},
+    step::switch,
 };
 use crate::{
     host::{DatabaseName, HostFile, KEPT},
     layout::{Layout, ReleaseNumber},
     plan::{
         ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed,
-        Recovered, ReleaseFacts, RunningFrom, ServerFacts,
+        Recovered, ReleaseFacts, RowCount, RunningFrom, ServerFacts,
     },
     render,
     secret::is_sensitive_key,
-    wire::ObserveRequest,
+    wire::{CountRequest, ObserveRequest},
 };
 
 /// Observes the host. What cannot be known is said in the facts; only what
@@ -69,7 +72,7 @@ fn host_facts(
     request: &ObserveRequest,
     layout: &Layout,
 ) -> Result<HostFacts, FileError> {
-    let releases = releases(server, layout)?;
+    let releases = releases::releases(server, layout)?;
     let current = switch::target(server, layout)?.map(|target| {
         let number = target.file_name().and_then(|name| name.to_str());
         match number.and_then(ReleaseNumber::from_directory_name) {
@@ -77,7 +80,7 @@ fn host_facts(
             _ => RunningFrom::Elsewhere(target),
         }
     });
-    let highest = highest_directory(server, layout)?;
+    let highest = releases::highest_directory(server, layout)?;
     Ok(HostFacts {
         current,
         last_number: highest.max(history::highest_release(server, layout)?),
@@ -102,37 +105,6 @@ fn recovered(server: &Server, layout: &Layout) -> Result<Option<Recovered>, File
         outcome: line.outcome,
         message: line.message,
     }))
-}
-
-fn releases(server: &Server, layout: &Layout) -> Result<Vec<ReleaseFacts>, FileError> {
-    let directory = layout.releases();
-    let mut releases = Vec::new();
-    let Ok(entries) = fs::read_dir(server.path(&directory)) else { return Ok(releases) };
-    for entry in entries {
-        let entry = entry.map_err(FileError::at("list", &directory))?;
-        let name = entry.file_name();
-        let number = name.to_str().and_then(ReleaseNumber::from_directory_name);
-        let Some(number) = number else { continue };
-        if let Some((record, state)) = release::read_record(server, layout, number) {
-            releases.push(ReleaseFacts { record, state });
-        }
-    }
-    releases.sort_by_key(|release| release.record.number);
-    Ok(releases)
-}
-
-/// Returns the highest number of a release's directory, whether it was completed
-/// or not; 0 where there is none.
-fn highest_directory(server: &Server, layout: &Layout) -> Result<u32, FileError> {
-    let directory = layout.releases();
-    let Ok(entries) = fs::read_dir(server.path(&directory)) else { return Ok(0) };
-    let mut highest = 0;
-    for entry in entries {
-        let name = entry.map_err(FileError::at("list", &directory))?.file_name();
-        let number = name.to_str().and_then(ReleaseNumber::from_directory_name);
-        highest = highest.max(number.map_or(0, |number| number.0));
-    }
-    Ok(highest)
 }
 
 /// Reads the live odoo.conf. Secrets do not leave the server: their values are
@@ -221,6 +193,29 @@ fn newest<'a>(copies: impl Iterator<Item = &'a CopyName>, databases: &[DatabaseN
         .map(|copy| copy.release().0)
         .max()
         .unwrap_or(0)
+}
+
+/// Counts what was created in databases since; a database that cannot be asked is left out.
+///
+/// # Errors
+/// Fails when the host's own files cannot be read.
+pub(super) fn new_rows(
+    server: &Server,
+    request: &CountRequest,
+) -> Result<BTreeMap<DatabaseName, Vec<RowCount>>, FileError> {
+    let layout = Layout::new(request.host.clone());
+    let access = complete_access(server, &layout, &request.access, &request.keep)?;
+    let Ok(postgres) = Postgres::new(server, &access, "odoo-deploy-observe") else {
+        return Ok(BTreeMap::new());
+    };
+    let count = |(name, since): (&DatabaseName, &i64)| {
+        let counted = postgres.new_rows(name, *since);
+        let warned = counted.inspect_err(|error| {
+            tracing::warn!(database = %name, error = super::with_causes(error), "not counted");
+        });
+        Some((name.clone(), warned.ok()?))
+    };
+    Ok(request.since.iter().filter_map(count).collect())
 }
 
 /// The cluster, the host's databases in it, and the highest number that a kept

@@ -16,6 +16,7 @@ mod psql;
 mod quote;
 mod record;
 mod replay;
+mod rows;
 mod sessions;
 mod snapshot;
 mod swap;

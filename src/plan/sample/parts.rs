@@ -88,6 +88,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
         diffs: BTreeMap::new(),
         update: UpdateChoice::Changed,
         install: Vec::new(),
+        rollback: None,
     }
 }
 
@@ -157,6 +158,7 @@ fn record(desired: &Desired) -> ReleaseRecord {
             timeout: 120,
         },
         sensitive_keys: BTreeSet::new(),
+        changed: Some(BTreeSet::new()),
     }
 }
 
