@@ -78,10 +78,10 @@ fn rollback(plan: &RollbackPlan, terminal: &Terminal) {
     for one in &plan.databases {
         let Restore { database, snapshot, kept, .. } = &one.restore;
         terminal.result(&format!("  database {database} goes back to {snapshot}"));
-        terminal.result(&format!("    as it was    {}", one.state()));
-        terminal.result(&format!("    because      {}", one.why()));
-        terminal.result(&format!("    new since    {}: not in it", one.missing()));
-        terminal.result(&format!("    the present  is kept as {kept}"));
+        terminal.result(&format!("    as it was     {}", one.state()));
+        terminal.result(&format!("    because       {}", one.why()));
+        terminal.result(&format!("    missing then  {}", one.missing()));
+        terminal.result(&format!("    the present   is kept as {kept}"));
     }
 }
 

@@ -205,11 +205,18 @@ impl Maker<'_> {
             steps.extend(self.record_seen(false));
             steps.push(Step::Prune(Prune {
                 keep_releases: self.desired.policy.keep_releases,
-                keep_snapshots: self.desired.policy.keep_snapshots,
+                keep_snapshots: self.keep_snapshots(),
                 databases: self.desired.databases.clone(),
             }));
         }
         steps
+    }
+
+    /// A database that was just moved aside stays, whatever the release that is
+    /// gone back to says.
+    fn keep_snapshots(&self) -> usize {
+        let least = usize::from(!self.restorations.is_empty());
+        self.desired.policy.keep_snapshots.max(least)
     }
 
     fn check_out(&self) -> Step {

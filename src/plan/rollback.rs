@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The most rows that are counted of one model; more are said as so many.
-pub const COUNTED_ROWS: u64 = 10_000;
+pub const COUNTED_ROWS: u64 = 1_000;
 
 /// How many models are named whose rows would be missing.
 const NAMED_MODELS: usize = 6;
@@ -110,9 +110,9 @@ impl Restoration {
     /// Says what was created since and will be missing.
     #[must_use]
     pub fn missing(&self) -> String {
-        let Some(lost) = &self.lost else { return "could not be counted".into() };
+        let Some(lost) = &self.lost else { return "what could not be counted".into() };
         if lost.is_empty() {
-            return "no new rows".into();
+            return "nothing".into();
         }
         let named: Vec<_> = lost.iter().take(NAMED_MODELS).map(RowCount::said).collect();
         with_rest(&named, lost.len().saturating_sub(NAMED_MODELS), "models")
@@ -350,6 +350,7 @@ fn time(seconds: i64) -> String {
 fn span(seconds: i64) -> String {
     let minutes = seconds.max(0) / 60;
     match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
+        (0, 0, 0) => "less than a minute".into(),
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),

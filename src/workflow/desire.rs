@@ -82,7 +82,8 @@ impl Target {
                 local.clone()
             }
         };
-        agree(&local, &host, &format!("on branch `{branch}`"))?;
+        let place = format!("on branch `{branch}`");
+        agree(&local, &host, &place, "commit and push the host's file, or pull the branch")?;
         let warnings = lint(&host)?;
         let summary = cache.log(None, commit, 1)?.commits.into_iter().next();
         let working_state = project.repository.working_state(&branch, &cache)?;
@@ -109,7 +110,8 @@ impl Target {
         let commit = cache.commit(&record.commit.to_string()).map_err(had)?;
         let tree = cache.tree(commit).map_err(had)?;
         let host = Host::load(&tree, &local.name)?;
-        agree(&local, &host, &format!("in release {}", record.number))?;
+        let place = format!("in release {}", record.number);
+        agree(&local, &host, &place, "a host that moved since does not go back by a rollback")?;
         let summary = cache.log(None, commit, 1)?.commits.into_iter().next();
         Ok(Self {
             warnings: lint::lint(&host),
@@ -247,11 +249,11 @@ fn refuse_where_confirmed(environment: &Environment, host: &Host) -> Result<(), 
 
 /// What a host is must be the same in the commit as in the working tree: the
 /// branch was chosen by the one, and is deployed by the other.
-fn agree(local: &Host, committed: &Host, place: &str) -> Result<(), WorkflowError> {
+fn agree(local: &Host, committed: &Host, place: &str, hint: &str) -> Result<(), WorkflowError> {
     let differ = |what: &str, here: &dyn std::fmt::Display, there: &dyn std::fmt::Display| {
         Err(WorkflowError::usage(
             format!("{what} of the host is `{here}` here and `{there}` {place}"),
-            "commit and push the host's file, or pull the branch",
+            hint,
         ))
     };
     let list = |host: &Host| {

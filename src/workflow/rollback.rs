@@ -10,7 +10,7 @@ use super::{
 use crate::{
     host::DatabaseName,
     layout::ReleaseNumber,
-    plan::{Rollback, RowCount, UpdateChoice, choose_release, restorations},
+    plan::{Obstacle, Rollback, RowCount, RunningFrom, UpdateChoice, choose_release, restorations},
     transport::Agent,
     wire::{CountRequest, Releases, Reply, Request},
 };
@@ -83,6 +83,9 @@ impl Journey<'_> {
         let reply = self.ask(&question).await?;
         let wait: Duration = request.wait_lock;
         let observed = free_of_lock(reply, &question, wait, self.agent, listen).await?;
+        if observed.host.current != live.map(RunningFrom::Release) {
+            return Err(overtaken());
+        }
         let scene = Scene { project, request, target: &target, observed: &observed };
         let (mut desired, redactor) = scene.compare(wanted, self.agent).await?;
         desired.update = UpdateChoice::None;
@@ -125,4 +128,12 @@ impl Journey<'_> {
         self.agent.send(question).await?;
         Ok(self.agent.receive().await?)
     }
+}
+
+/// Says that another release went live while this one waited for the lock.
+fn overtaken() -> WorkflowError {
+    WorkflowError::Obstacles(vec![Obstacle {
+        message: "the host was deployed to while this waited".to_owned(),
+        hint: Some("look at what is live now, and roll back again".to_owned()),
+    }])
 }

@@ -27,8 +27,8 @@ pub(super) struct Call<'a> {
 /// How long statements may take, whatever the role's own settings say.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// A second for each statement: what is only good to know.
-    Second,
+    /// Three seconds: what is only good to know.
+    Moment,
     /// A minute: look-ups and changes of single rows.
     Minute,
     /// No limit: copies.
@@ -60,7 +60,7 @@ impl<'a> Call<'a> {
 
     fn options(&self) -> String {
         let statement_timeout = match self.patience {
-            Patience::Second => "1s",
+            Patience::Moment => "3s",
             Patience::Minute => "60s",
             Patience::Unlimited => "0",
         };

@@ -133,7 +133,7 @@ fn a_database_that_has_to_go_back_does_so_only_where_that_was_asked_for() {
         needs_database().refusal(),
         "release 2 needs database acme-prod as it was before release 3 \
          (2025-12-29 22:00 UTC, 2 d 2 h ago): taller: views/order.xml changed; created since \
-         then, and missing afterwards: 10000 or more sale.order, 12 res.partner\n  \
+         then, and missing afterwards: 1000 or more sale.order, 12 res.partner\n  \
          hint: `deploy rollback --host acme.example.com --to 2 --with-database` puts it back and \
          keeps the present one as acme-prod~snap-5; to go on with what users entered, revert \
          the commits and deploy instead"
@@ -303,8 +303,9 @@ fn consent_that_is_not_needed_is_said() {
 
 #[test]
 fn times_are_written_by_their_greatest_units() {
-    assert_eq!(span(59), "0 min");
+    assert_eq!(span(59), "less than a minute");
+    assert_eq!(span(61), "1 min");
     assert_eq!(span(2 * HOUR + 300), "2 h 5 min");
     assert_eq!(span(50 * HOUR), "2 d 2 h");
-    assert_eq!(span(-5), "0 min");
+    assert_eq!(span(-5), "less than a minute");
 }
