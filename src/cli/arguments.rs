@@ -32,6 +32,8 @@ pub struct Arguments {
 pub(super) enum Command {
     /// Shows what a deploy would do, and does nothing.
     Plan(PlanArguments),
+    /// Takes a host back to a release that was verified on it before.
+    Rollback(RollbackArguments),
     /// Shows what runs on a host, or on all hosts, whether it is well, and what waits to be
     /// deployed.
     ///
