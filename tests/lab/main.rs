@@ -15,6 +15,7 @@ mod local;
 mod lock;
 mod modules;
 mod policy;
+mod power_cut;
 mod refusals;
 mod revert;
 mod secrets;
