@@ -8,7 +8,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{self, Command, Stdio},
+    process::{self, Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -202,15 +202,20 @@ impl Server {
         });
     }
 
-    fn with_stdin(&self, command: &[&str], text: &str) -> Output {
-        let mut child = Command::new(LAB)
+    /// Starts a program as root and lets the caller talk with it.
+    pub(crate) fn start(&self, command: &[&str]) -> Child {
+        Command::new(LAB)
             .args(["shell", &self.name])
             .args(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    fn with_stdin(&self, command: &[&str], text: &str) -> Output {
+        let mut child = self.start(command);
         let mut stdin = child.stdin.take().expect("stdin is piped");
         // A program that ends early says why by its code.
         let _ = stdin.write_all(text.as_bytes());

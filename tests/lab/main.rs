@@ -6,6 +6,7 @@
 mod calm;
 mod channels;
 mod content;
+mod faults;
 mod flow;
 mod half_way;
 mod health;

@@ -95,6 +95,18 @@ impl World {
         world
     }
 
+    /// A copy of another world's repository for a server that was copied from its.
+    pub(crate) fn beside(other: &Self, server: Server) -> Self {
+        let world = Self { directory: work_directory(server.name()), server };
+        world.empty_directory();
+        for part in ["platform", "origin.git"] {
+            let (from, to) = (other.directory.join(part), world.directory.join(part));
+            program("cp", &["-a", text(&from), text(&to)]);
+        }
+        world.connect("The copy has another address");
+        world
+    }
+
     fn new(server: Server) -> Self {
         let world = Self { directory: work_directory(server.name()), server };
         world.empty_directory();
