@@ -9,6 +9,12 @@ use crate::host::HostName;
 /// The agent's executable on a server.
 pub const AGENT: &str = "/usr/local/lib/odoo-deploy/deploy";
 
+/// The directory of a server's hosts.
+pub const HOSTS: &str = "/opt/odoo";
+
+/// What lies in memory only: plans that wait, and permits.
+pub const RUNTIME: &str = "/run/odoo-deploy";
+
 /// The number of a release; numbers of a host only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -57,7 +63,7 @@ impl Layout {
     /// Returns `/opt/odoo/<host>`.
     #[must_use]
     pub fn base(&self) -> PathBuf {
-        PathBuf::from("/opt/odoo").join(self.host.as_str())
+        PathBuf::from(HOSTS).join(self.host.as_str())
     }
 
     /// Returns the object store.
@@ -100,6 +106,13 @@ impl Layout {
     #[must_use]
     pub fn hold(&self) -> PathBuf {
         self.base().join("hold")
+    }
+
+    /// Returns the file that lets Odoo start in spite of the hold: for the moment of
+    /// a start within a transaction.
+    #[must_use]
+    pub fn start_permit(&self) -> PathBuf {
+        PathBuf::from(RUNTIME).join(format!("{}.start", self.host))
     }
 
     /// Returns the flag that nginx tests to show the maintenance page.

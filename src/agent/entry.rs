@@ -9,10 +9,14 @@ use std::{
 
 use super::{
     events::EventLog,
+    journal,
+    recover::{self, RecoverError},
+    recovery_unit,
     server::{FileError, Server},
     session, transaction,
 };
 use crate::{
+    host::HostName,
     layout::Layout,
     plan::{Step, Transaction},
     render,
@@ -28,6 +32,9 @@ pub enum AgentError {
     /// A file of the server.
     #[error(transparent)]
     File(#[from] FileError),
+    /// What a dead transaction left could not be ended.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
     /// The plan's file holds no plan.
     #[error("failed to read the plan `{path}`")]
     Plan {
@@ -73,9 +80,32 @@ pub fn run_transaction(server: &Server, plan: &Path) -> Result<(), AgentError> {
     Ok(())
 }
 
+/// Ends what dead transactions left on one host, or on all of the server.
+///
+/// # Errors
+/// Fails when a recovery could not be begun; how it ended is in the host's history.
+pub fn run_recovery(server: &Server, host: Option<&HostName>) -> Result<(), AgentError> {
+    match host {
+        Some(host) => recover::recover(server, host).map(drop)?,
+        None => recover::recover_all(server).map(drop)?,
+    }
+    Ok(())
+}
+
+/// Starts a recovery that outlives this process, where the host needs one.
+///
+/// # Errors
+/// Fails when it cannot be started.
+pub fn start_recovery(server: &Server, host: &HostName) -> Result<(), AgentError> {
+    let layout = Layout::new(host.clone());
+    let Some(id) = journal::unfinished(server, &layout.journal())? else { return Ok(()) };
+    recovery_unit::start(server, host, &id).map_err(RecoverError::from)?;
+    Ok(())
+}
+
 /// Collects the secrets of a transaction: what the odoo.conf it brings says of
 /// sensitive options, and the live one, whose values may stay.
-fn redactor(server: &Server, layout: &Layout, transaction: &Transaction) -> Redactor {
+pub(super) fn redactor(server: &Server, layout: &Layout, transaction: &Transaction) -> Redactor {
     let mut redactor = Redactor::default();
     if let Some(password) = &transaction.access.password {
         redactor.add(&Secret::new(password));
@@ -84,8 +114,11 @@ fn redactor(server: &Server, layout: &Layout, transaction: &Transaction) -> Reda
         Step::CheckOut(step) => Some(step.odoo_conf.clone()),
         _ => None,
     });
-    let live = server.read(&layout.current().join("odoo.conf")).ok().flatten();
-    for text in new.chain(live) {
+    let written = transaction.number.map(|number| layout.release(number));
+    let on_disk = written.into_iter().chain([layout.current()]);
+    let on_disk =
+        on_disk.filter_map(|release| server.read(&release.join("odoo.conf")).ok().flatten());
+    for text in new.chain(on_disk) {
         let found = RefCell::new(Vec::new());
         let sensitive = |key: &str| {
             is_sensitive_key(key)

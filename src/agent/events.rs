@@ -41,7 +41,13 @@ impl EventLog {
             .map_err(FileError::at("create", &path))?;
         // On a disk that is full, the operator still hears how it ended.
         let _ = ballast::set_aside(&file, PREALLOCATED);
-        Ok(Self { file, redactor })
+        let mut log = Self { file, redactor };
+        let present = server.read(&path)?.unwrap_or_default();
+        if !(present.is_empty() || present.ends_with('\n')) {
+            // What a power cut tore must not swallow the next event.
+            let _ = log.file.write_all(b"\n");
+        }
+        Ok(log)
     }
 
     /// Tells one event. A log that cannot be written never stops a transaction:

@@ -4,7 +4,10 @@ use std::{fs::OpenOptions, io::Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use super::server::{FileError, Server};
+use super::{
+    journal,
+    server::{FileError, Server},
+};
 use crate::{
     layout::Layout,
     plan::{Holder, Outcome, Summary, Transaction},
@@ -29,6 +32,9 @@ pub struct HistoryLine {
     pub message: Option<String>,
     /// How long users could not be served, in milliseconds.
     pub interruption: Option<u64>,
+    /// Whether the process that began it died, and another one ended it.
+    #[serde(default)]
+    pub recovered: bool,
 }
 
 /// Returns the word for an outcome.
@@ -49,6 +55,7 @@ pub(super) fn line(
     transaction: &Transaction,
     outcome: &Outcome,
     interruption: Option<u64>,
+    recovered: bool,
 ) -> HistoryLine {
     let message = match outcome {
         Outcome::Deployed | Outcome::Locked { .. } => None,
@@ -67,7 +74,17 @@ pub(super) fn line(
         outcome: word(outcome).to_owned(),
         message,
         interruption,
+        recovered,
     }
+}
+
+/// Reads the lines, oldest first; a damaged one is left out.
+///
+/// # Errors
+/// Fails when the history cannot be read.
+pub(super) fn read(server: &Server, layout: &Layout) -> Result<Vec<HistoryLine>, FileError> {
+    let text = server.read(&layout.history())?.unwrap_or_default();
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 /// Returns the highest number that a release ever had; 0 before the first.
@@ -75,12 +92,11 @@ pub(super) fn line(
 /// # Errors
 /// Fails when the history cannot be read.
 pub(super) fn highest_release(server: &Server, layout: &Layout) -> Result<u32, FileError> {
-    let text = server.read(&layout.history())?.unwrap_or_default();
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<HistoryLine>(line).ok());
-    Ok(lines.filter_map(|line| line.release).max().unwrap_or(0))
+    Ok(read(server, layout)?.iter().filter_map(|line| line.release).max().unwrap_or(0))
 }
 
-/// Adds a line to the host's history.
+/// Adds a line to the host's history, unless that very line is there: the
+/// process that wrote it may have died before it could note so.
 ///
 /// # Errors
 /// Fails when it could not be written.
@@ -90,12 +106,26 @@ pub(super) fn append(
     line: &HistoryLine,
 ) -> Result<(), FileError> {
     let path = layout.history();
-    let mut text = serde_json::to_string(line).expect("a history line is JSON");
-    text.push('\n');
+    let present = server.read(&path)?.unwrap_or_default();
+    let is_there = |earlier: &str| {
+        serde_json::from_str::<HistoryLine>(earlier).is_ok_and(|earlier| {
+            earlier.holder.transaction == line.holder.transaction && earlier.outcome == line.outcome
+        })
+    };
+    if present.lines().any(is_there) {
+        return Ok(());
+    }
+    // What a power cut tore must not swallow this line.
+    let torn = if present.is_empty() || present.ends_with('\n') { "" } else { "\n" };
+    let text = serde_json::to_string(line).expect("a history line is JSON");
     OpenOptions::new()
         .create(true)
         .append(true)
         .open(server.path(&path))
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_data()))
-        .map_err(FileError::at("write", &path))
+        .and_then(|mut file| {
+            file.write_all(format!("{torn}{text}\n").as_bytes())?;
+            file.sync_data()
+        })
+        .map_err(FileError::at("write", &path))?;
+    journal::sync_directory(server, &layout.base())
 }

@@ -2,7 +2,7 @@
 //! and what has happened.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
@@ -11,30 +11,31 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ballast,
+    pause::PausePoint,
     server::{FileError, Server},
     undo::Undo,
+};
+use crate::{
+    host::HostName,
+    plan::{Failure, Transaction, TransactionId},
 };
 
 /// The version of the format; newer agents read older ones.
 pub const JOURNAL_VERSION: u32 = 1;
 
-/// Bytes set aside before anything is touched, so that a full disk cannot keep
-/// a step from being written down. An entry takes about 300.
+/// Bytes set aside after the first entry, before anything is touched, so that a
+/// full disk cannot keep a step from being written down. An entry takes about 300.
 const PREALLOCATED: u64 = 64 * 1024;
+
+/// Where the kernel says which boot this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "kebab-case")]
 pub enum Entry {
     /// The transaction begins.
-    Begin {
-        /// The format.
-        version: u32,
-        /// The transaction's id.
-        transaction: String,
-        /// The host.
-        host: String,
-    },
+    Begin(Box<Begin>),
     /// A step is about to be done; this is how it is taken back, whether it was
     /// done or not.
     Before {
@@ -48,10 +49,17 @@ pub enum Entry {
         /// The step's title.
         step: String,
     },
+    /// From here on steps change what is live.
+    CarryOut,
     /// From here on nothing reverts.
     Commit,
     /// Everything before the commit point is being taken back.
-    Revert,
+    Revert {
+        /// Why.
+        failure: Failure,
+    },
+    /// One way back was gone, the last one first.
+    Undone,
     /// Nothing is left to do.
     End {
         /// How it ended.
@@ -59,11 +67,44 @@ pub enum Entry {
     },
 }
 
+/// What a transaction is, as far as whoever ends it in its place has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    /// The format.
+    pub version: u32,
+    /// Which boot of the server it began in; none where that is not known.
+    pub boot: Option<String>,
+    /// Whether the service ran.
+    pub was_running: bool,
+    /// The transaction, without its secrets and without the steps before the commit
+    /// point: those are in the entries, as ways back.
+    pub transaction: Transaction,
+}
+
+impl Begin {
+    /// Describes a transaction that is about to begin.
+    pub(super) fn of(server: &Server, transaction: &Transaction, was_running: bool) -> Self {
+        Self {
+            version: JOURNAL_VERSION,
+            boot: boot_id(server),
+            was_running,
+            transaction: transaction.without_secrets(),
+        }
+    }
+}
+
+/// Tells which boot of the server this is; none where the kernel does not say.
+pub(super) fn boot_id(server: &Server) -> Option<String> {
+    let text = server.read(Path::new(BOOT_ID)).ok()??;
+    Some(text.trim().to_owned())
+}
+
 /// A journal that is being written.
 #[derive(Debug)]
 pub(super) struct Journal {
     file: File,
     path: PathBuf,
+    pause: PausePoint,
 }
 
 impl Journal {
@@ -74,22 +115,43 @@ impl Journal {
     pub(super) fn begin(
         server: &Server,
         directory: &Path,
-        transaction: &str,
-        host: &str,
+        begin: Begin,
     ) -> Result<Self, FileError> {
         fs::create_dir_all(server.path(directory)).map_err(FileError::at("create", directory))?;
         let path = directory.join("journal");
         let file = File::create_new(server.path(&path)).map_err(FileError::at("create", &path))?;
-        ballast::set_aside(&file, PREALLOCATED)
-            .map_err(FileError::at("set space aside for", &path))?;
-        let mut journal = Self { file, path };
-        journal.write(&Entry::Begin {
-            version: JOURNAL_VERSION,
-            transaction: transaction.to_owned(),
-            host: host.to_owned(),
-        })?;
-        sync_directory(server, directory)?;
+        let pause = PausePoint::of_transaction(server, &begin.transaction.host);
+        let mut journal = Self { file, path, pause };
+        journal.write(&Entry::Begin(Box::new(begin)))?;
+        let written = journal.file.metadata().map_or(0, |metadata| metadata.len());
+        ballast::set_aside(&journal.file, written + PREALLOCATED)
+            .map_err(FileError::at("set space aside for", &journal.path))?;
+        // The names on the way to it have to be on disk, too.
+        for directory in directory.ancestors().take(3) {
+            sync_directory(server, directory)?;
+        }
         Ok(journal)
+    }
+
+    /// Goes on with the journal of a transaction that died. What a torn last
+    /// line holds is cut off.
+    ///
+    /// # Errors
+    /// Fails when it cannot be opened.
+    pub(super) fn resume(
+        server: &Server,
+        directory: &Path,
+        host: &HostName,
+    ) -> Result<Self, FileError> {
+        let path = directory.join("journal");
+        let text = fs::read(server.path(&path)).map_err(FileError::at("read", &path))?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let file = OpenOptions::new()
+            .append(true)
+            .open(server.path(&path))
+            .and_then(|file| file.set_len(whole as u64).map(|()| file))
+            .map_err(FileError::at("open", &path))?;
+        Ok(Self { file, path, pause: PausePoint::of_recovery(server, host) })
     }
 
     /// Writes an entry and waits until it is on disk.
@@ -100,6 +162,7 @@ impl Journal {
         let mut line = serde_json::to_string(entry).expect("an entry is JSON");
         line.push('\n');
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        self.pause.reached();
         written.map_err(FileError::at("write", &self.path))
     }
 }
@@ -118,7 +181,10 @@ pub(super) fn read(server: &Server, directory: &Path) -> Result<Vec<Entry>, File
 ///
 /// # Errors
 /// Fails when the journals cannot be read.
-pub(super) fn unfinished(server: &Server, journals: &Path) -> Result<Option<String>, FileError> {
+pub(super) fn unfinished(
+    server: &Server,
+    journals: &Path,
+) -> Result<Option<TransactionId>, FileError> {
     let directory = match fs::read_dir(server.path(journals)) {
         Ok(directory) => directory,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -127,9 +193,10 @@ pub(super) fn unfinished(server: &Server, journals: &Path) -> Result<Option<Stri
     for entry in directory {
         let entry = entry.map_err(FileError::at("list", journals))?;
         let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(id) = TransactionId::parse(&name) else { continue };
         let entries = read(server, &journals.join(&name))?;
         if !entries.is_empty() && !matches!(entries.last(), Some(Entry::End { .. })) {
-            return Ok(Some(name));
+            return Ok(Some(id));
         }
     }
     Ok(None)
@@ -148,6 +215,12 @@ pub(super) fn sync_directory(server: &Server, directory: &Path) -> Result<(), Fi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::transaction;
+
+    fn begun(server: &Server, directory: &Path) -> Journal {
+        let transaction = transaction::sample(Vec::new(), Vec::new(), Vec::new());
+        Journal::begin(server, directory, Begin::of(server, &transaction, true)).unwrap()
+    }
 
     #[test]
     fn a_journal_without_an_end_is_unfinished() {
@@ -155,9 +228,12 @@ mod tests {
         let server = Server::below(root.path().into(), "".into());
         let journals = Path::new("/opt/odoo/a.example/journal");
         assert_eq!(unfinished(&server, journals).unwrap(), None);
-        let mut journal = Journal::begin(&server, &journals.join("t1"), "t1", "a.example").unwrap();
+        let mut journal = begun(&server, &journals.join("t1"));
         journal.write(&Entry::Before { step: "hold".into(), undo: vec![Undo::LiftHold] }).unwrap();
-        assert_eq!(unfinished(&server, journals).unwrap().as_deref(), Some("t1"));
+        assert_eq!(
+            unfinished(&server, journals).unwrap().as_ref().map(TransactionId::as_str),
+            Some("t1")
+        );
         journal.write(&Entry::End { outcome: "deployed".into() }).unwrap();
         assert_eq!(unfinished(&server, journals).unwrap(), None);
     }
@@ -167,9 +243,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let server = Server::below(root.path().into(), "".into());
         let directory = Path::new("/j/t1");
-        let mut journal = Journal::begin(&server, directory, "t1", "a.example").unwrap();
+        let mut journal = begun(&server, directory);
         journal.write(&Entry::Commit).unwrap();
         journal.file.write_all(b"{\"entry\":\"en").unwrap();
         assert_eq!(read(&server, directory).unwrap().last(), Some(&Entry::Commit));
+        let host = HostName::parse("a.example").unwrap();
+        let mut resumed = Journal::resume(&server, directory, &host).unwrap();
+        resumed.write(&Entry::Undone).unwrap();
+        assert_eq!(read(&server, directory).unwrap()[1..], [Entry::Commit, Entry::Undone]);
     }
 }

@@ -63,24 +63,39 @@ impl HostLock {
 /// # Errors
 /// Fails when the lock file cannot be read.
 pub(super) fn holder(server: &Server, layout: &Layout) -> Result<Option<Holder>, FileError> {
+    let Some((mut file, process)) = open(server, layout)? else { return Ok(None) };
+    Ok(if process.is_some() { read(&mut file) } else { None })
+}
+
+/// Returns the process that holds the lock.
+///
+/// # Errors
+/// Fails when the lock file cannot be read.
+pub(super) fn process(server: &Server, layout: &Layout) -> Result<Option<u32>, FileError> {
+    Ok(open(server, layout)?.and_then(|(_, process)| process))
+}
+
+fn open(server: &Server, layout: &Layout) -> Result<Option<(File, Option<u32>)>, FileError> {
     let path = layout.lock();
-    let mut file = match File::open(server.path(&path)) {
+    let file = match File::open(server.path(&path)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(FileError::at("open", &path)(error)),
     };
     let inode = file.metadata().map_err(FileError::at("read", &path))?.ino();
     let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    Ok(if is_locked(&locks, inode) { read(&mut file) } else { None })
+    Ok(Some((file, process_in(&locks, inode))))
 }
 
 /// Looks for a held flock on the inode in the text of `/proc/locks`
 /// (`1: FLOCK  ADVISORY  WRITE 812 fe:00:131 0 EOF`; waiting ones have `->`).
-fn is_locked(locks: &str, inode: u64) -> bool {
-    locks.lines().any(|line| {
+fn process_in(locks: &str, inode: u64) -> Option<u32> {
+    locks.lines().find_map(|line| {
         let mut words = line.split_whitespace().skip(1);
-        words.next() == Some("FLOCK")
-            && words.nth(3).and_then(|id| id.rsplit(':').next()) == Some(&inode.to_string())
+        let is_flock = words.next() == Some("FLOCK");
+        let process = words.nth(2)?.parse().ok()?;
+        let number = words.next()?.rsplit(':').next()?;
+        (is_flock && number == inode.to_string()).then_some(process)
     })
 }
 
@@ -134,8 +149,8 @@ mod tests {
     #[test]
     fn a_waiting_lock_does_not_count() {
         let locks = "1: FLOCK  ADVISORY  WRITE 812 fe:00:131 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 9 fe:00:132 0 EOF\n";
-        assert!(is_locked(locks, 131));
-        assert!(!is_locked(locks, 132));
-        assert!(!is_locked(locks, 31));
+        assert_eq!(process_in(locks, 131), Some(812));
+        assert_eq!(process_in(locks, 132), None);
+        assert_eq!(process_in(locks, 31), None);
     }
 }

@@ -5,15 +5,19 @@
 )]
 
 mod entry;
+mod follow;
 mod session;
 
 mod observe;
+mod recover;
+mod recovery_unit;
 mod transaction;
 
 mod ballast;
 mod history;
 mod journal;
 mod lock;
+mod pause;
 mod step;
 mod undo;
 
@@ -34,7 +38,9 @@ mod service;
 use crate::causes::with_causes;
 
 pub use account::Account;
-pub use entry::{AgentError, open_server, run_session, run_transaction};
+pub use entry::{
+    AgentError, open_server, run_recovery, run_session, run_transaction, start_recovery,
+};
 pub use filestore::Filestore;
 pub use health::{
     Audience, HealthFailure, HealthProblem, HealthReport, HealthRequest, ReloadReport, ReloadWatch,
@@ -45,7 +51,7 @@ pub use http::{Answer, HttpClient, HttpError};
 pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
 };
-pub use journal::{Entry, JOURNAL_VERSION};
+pub use journal::{Begin, Entry, JOURNAL_VERSION};
 pub use log_source::{LogError, LogPosition, LogSource};
 pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{
@@ -55,6 +61,7 @@ pub use odoo_run::{
 pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };
+pub use recover::RecoverError;
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
 pub use undo::{Reader, Undo};

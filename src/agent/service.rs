@@ -214,6 +214,18 @@ impl<'a> Systemd<'a> {
         self.server.run(&mut command).map(drop)
     }
 
+    /// Ends every unit that matches a pattern, its processes at once.
+    ///
+    /// # Errors
+    /// Fails when systemd does not answer.
+    pub fn end_all(&self, patterns: &[String]) -> Result<(), ProgramError> {
+        let mut command = self.server.command("systemctl");
+        // Where nothing matches, there is nothing to end.
+        self.server.output(command.args(["kill", "--signal=SIGKILL", "--"]).args(patterns))?;
+        let mut command = self.server.command("systemctl");
+        self.server.run(command.args(["stop", "--"]).args(patterns)).map(drop)
+    }
+
     /// Has systemd read every unit file again.
     ///
     /// # Errors

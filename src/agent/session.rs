@@ -1,45 +1,28 @@
 //! The agent's side of the conversation. It answers and relays; plans are
 //! executed by a process of their own.
 
-use std::{
-    fs,
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, io::Write as _};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task,
-    time::sleep,
 };
 
 use super::{
+    follow,
     inspect::Inspector,
     observe::observe,
     server::{FileError, Server},
-    service::Systemd,
     with_causes,
 };
 use crate::{
     host::{HostName, UserName},
-    layout::{self, Layout},
-    plan::{Event, Transaction},
+    layout::Layout,
     source::Store,
     wire::{
         Channel, CompareRequest, Fault, FaultKind, PROTOCOLS, Reply, Request, Welcome, WireError,
     },
 };
-
-/// Where plans wait to be executed: memory, not disk, for they hold secrets.
-const PLANS: &str = "/run/odoo-deploy";
-
-/// How often the event log of a transaction is looked at.
-const EVENT_INTERVAL: Duration = Duration::from_millis(25);
-
-/// How many looks pass between two questions whether the transaction lives.
-const LOOKS_PER_QUESTION: u32 = 40;
 
 /// Answers requests until the controller hangs up.
 ///
@@ -59,8 +42,14 @@ where
         };
         match request {
             Request::Execute(transaction) => {
-                execute(server, *transaction, &mut channel).await?;
+                follow::execute(server, *transaction, &mut channel).await?;
             }
+            Request::Attach { host } => follow::attach(server, host, &mut channel).await?,
+            Request::BreakLock { host, transaction } => {
+                follow::break_lock(server, host, transaction, &mut channel).await?;
+            }
+            // It came too late: what it was meant for has ended.
+            Request::Cancel => {}
             Request::Pack { host, bytes } => {
                 let reply = receive_pack(server, &host, bytes, &mut channel).await?;
                 channel.send(&reply).await?;
@@ -81,10 +70,12 @@ fn answer(server: &Server, request: Request) -> Reply {
             let protocol = PROTOCOLS.iter().find(|ours| hello.protocols.contains(ours)).copied();
             Reply::Welcome(Welcome { protocol, version: env!("CARGO_PKG_VERSION").to_owned() })
         }
-        Request::Observe(request) => match observe(server, &request) {
-            Ok(observed) => Reply::Observed(Box::new(observed)),
-            Err(error) => fault(&error),
-        },
+        Request::Observe(request) => {
+            let settled = follow::settle(server, &request.host).map_err(|error| fault(&error));
+            let observed =
+                settled.and_then(|()| observe(server, &request).map_err(|error| fault(&error)));
+            observed.map_or_else(|reply| reply, |observed| Reply::Observed(Box::new(observed)))
+        }
         Request::Compare(request) => compare(server, &request),
         Request::Pack { .. }
         | Request::Execute(_)
@@ -161,142 +152,7 @@ fn store_pack(server: &Server, layout: &Layout, mut file: fs::File) -> Result<()
     Ok(())
 }
 
-/// Starts the transaction in a unit of its own, so that neither a lost link
-/// nor a closed laptop stops it, and relays its events.
-async fn execute<R, W>(
-    server: &Server,
-    transaction: Transaction,
-    channel: &mut Channel<R, W>,
-) -> Result<(), WireError>
-where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    let layout = Layout::new(transaction.host.clone());
-    let events = layout.journal().join(transaction.id.as_str()).join("events.jsonl");
-    let unit = format!("deploytx-{}", transaction.id);
-    let started = {
-        let (server, unit) = (server.clone(), unit.clone());
-        task::spawn_blocking(move || start(&server, &transaction, &unit)).await
-    };
-    match started {
-        Ok(Ok(())) => follow(server, &events, &unit, channel).await,
-        Ok(Err(error)) => channel.send(&fault(&*error)).await,
-        Err(panic) => channel.send(&fault(&panic)).await,
-    }
-}
-
-fn start(
-    server: &Server,
-    transaction: &Transaction,
-    unit: &str,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let plan = write_plan(server, transaction)?;
-    let mut command = server.command("systemd-run");
-    command
-        .args(["--quiet", "--collect"])
-        .arg(format!("--unit={unit}"))
-        .arg(format!("--description=odoo-deploy transaction of {}", transaction.host))
-        .args(["--property=OOMPolicy=continue", "--property=TimeoutStopSec=10"])
-        .arg("--property=KillMode=control-group")
-        .arg("--")
-        .arg(agent_executable(server))
-        .args(["agent", "transaction"])
-        .arg(&plan);
-    if server.root() != Path::new("/") {
-        command.arg("--root").arg(server.root());
-    }
-    server.run(&mut command)?;
-    Ok(())
-}
-
-/// The transaction runs the executable that this session runs.
-fn agent_executable(server: &Server) -> PathBuf {
-    std::env::current_exe().unwrap_or_else(|_| server.path(Path::new(layout::AGENT)))
-}
-
-fn write_plan(server: &Server, transaction: &Transaction) -> Result<PathBuf, FileError> {
-    let directory = Path::new(PLANS);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(server.path(directory))
-        .map_err(FileError::at("create", directory))?;
-    let path = directory.join(format!("{}.json", transaction.id));
-    let text = serde_json::to_vec(transaction).expect("a transaction is JSON");
-    fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(server.path(&path))
-        .and_then(|mut file| file.write_all(&text))
-        .map_err(FileError::at("write", &path))?;
-    Ok(path)
-}
-
-/// Relays the events of a transaction until it is finished.
-async fn follow<R, W>(
-    server: &Server,
-    events: &Path,
-    unit: &str,
-    channel: &mut Channel<R, W>,
-) -> Result<(), WireError>
-where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    let mut tail = Tail { path: server.path(events), offset: 0 };
-    let mut looks = 0;
-    let mut gone = false;
-    loop {
-        for event in tail.read() {
-            let finished = matches!(event, Event::Finished { .. });
-            channel.send(&Reply::Event(event)).await?;
-            if finished {
-                return Ok(());
-            }
-        }
-        if gone {
-            return channel.send(&died(unit)).await;
-        }
-        looks += 1;
-        if looks % LOOKS_PER_QUESTION == 0 {
-            let (server, unit) = (server.clone(), format!("{unit}.service"));
-            let state = task::spawn_blocking(move || Systemd::new(&server).state(&unit)).await;
-            gone = matches!(state, Ok(Ok(state)) if state.main_pid.is_none());
-        }
-        sleep(EVENT_INTERVAL).await;
-    }
-}
-
-fn died(unit: &str) -> Reply {
-    Reply::Fault(Fault {
-        kind: FaultKind::Internal,
-        message: format!("the transaction `{unit}` ended without saying how"),
-        hint: Some(format!(
-            "on the server, `journalctl -u {unit}` and the host's journal say more"
-        )),
-    })
-}
-
-/// Reads a growing file of lines from where it stopped.
-struct Tail {
-    path: PathBuf,
-    offset: usize,
-}
-
-impl Tail {
-    fn read(&mut self) -> Vec<Event> {
-        let Ok(bytes) = fs::read(&self.path) else { return Vec::new() };
-        let new = bytes.get(self.offset..).unwrap_or_default();
-        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.offset += whole;
-        let lines = new[..whole].split(|byte| *byte == b'\n');
-        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
-    }
-}
-
-fn fault(error: &dyn std::error::Error) -> Reply {
+pub(super) fn fault(error: &dyn std::error::Error) -> Reply {
     let message = with_causes(error);
     Reply::Fault(Fault { kind: FaultKind::Internal, message, hint: None })
 }

@@ -10,12 +10,14 @@ use super::{
     ballast,
     events::EventLog,
     history,
-    journal::{self, Entry, Journal},
+    journal::{self, Begin, Entry, Journal},
     lock::{HostLock, LockError},
     log_source::{LogError, LogPosition, LogSource},
     observe,
     postgres::CronHold,
+    recovery_unit,
     server::{FileError, Server},
+    service::Systemd,
     step::{self, StepError},
     undo::{Consequence, Undo},
 };
@@ -23,7 +25,9 @@ use crate::{
     causes::with_causes,
     host::DatabaseName,
     layout::Layout,
-    plan::{CopyName, DatabaseAccess, Event, Failure, Outcome, ReleaseState, Step, Transaction},
+    plan::{
+        CopyName, DatabaseAccess, Event, Failure, Holder, Outcome, ReleaseState, Step, Transaction,
+    },
 };
 
 /// A transaction under way: what the steps work with.
@@ -50,6 +54,8 @@ pub struct Run<'a> {
     pub interrupted: Option<Instant>,
     /// How long they were, in milliseconds, once they are let in again.
     pub interruption: Option<u64>,
+    /// Whether the process that began it died, and this one ends it.
+    pub recovered: bool,
     log: Option<LogPosition>,
     events: EventLog,
     journal: Journal,
@@ -65,33 +71,17 @@ pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: Ev
         Ok(begun) => begun,
         Err(error) => {
             let outcome = match error {
-                LockError::Held(holder) => Outcome::Locked { holder },
-                LockError::File(error) => {
+                BeginError::Held(holder) => Outcome::Locked { holder },
+                BeginError::Step(error) => {
                     ballast::give_up(server, &layout);
-                    Outcome::Refused { failure: failure("begin", &error.into()) }
+                    Outcome::Refused { failure: failure("begin", &error) }
                 }
             };
             events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
             return outcome;
         }
     };
-    let mut run = Run {
-        server,
-        layout,
-        transaction,
-        directory,
-        access,
-        copies: BTreeMap::new(),
-        created: BTreeMap::new(),
-        held_jobs: Vec::new(),
-        kept: Vec::new(),
-        interrupted: None,
-        interruption: None,
-        log: None,
-        events,
-        journal,
-        index: 0,
-    };
+    let mut run = Run::new(server, transaction, access, events, journal);
     let outcome = match run.stale() {
         Ok(None) => run.all_or_nothing(),
         Ok(Some(failure)) => Outcome::Refused { failure },
@@ -102,22 +92,83 @@ pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: Ev
     outcome
 }
 
+/// Why a transaction could not be begun.
+enum BeginError {
+    /// Somebody holds the lock.
+    Held(Option<Holder>),
+    /// Something else.
+    Step(StepError),
+}
+
+impl<E: Into<StepError>> From<E> for BeginError {
+    fn from(error: E) -> Self {
+        Self::Step(error.into())
+    }
+}
+
 /// Takes what a transaction cannot do without.
 fn begin(
     server: &Server,
     layout: &Layout,
     transaction: &Transaction,
     directory: &Path,
-) -> Result<(HostLock, DatabaseAccess, Journal), LockError> {
-    let lock = HostLock::take(server, layout, &transaction.holder)?;
+) -> Result<(HostLock, DatabaseAccess, Journal), BeginError> {
+    let lock = match HostLock::take(server, layout, &transaction.holder) {
+        Ok(lock) => lock,
+        Err(LockError::Held(holder)) => return Err(BeginError::Held(holder)),
+        Err(LockError::File(error)) => return Err(error.into()),
+    };
+    if let Some(earlier) = journal::unfinished(server, &layout.journal())? {
+        let found = format!("transaction {earlier} did not end on this host");
+        let hint = "deploy again: the agent ends first what was left behind";
+        return Err(StepError::found(found).with_hint(hint).into());
+    }
+    recovery_unit::install(server)?;
     let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
     ballast::take_on(server, layout)?;
-    let journal =
-        Journal::begin(server, directory, transaction.id.as_str(), transaction.host.as_str())?;
+    let was_running = Systemd::new(server).state(&layout.unit_name())?.is_running();
+    let begin = Begin::of(server, transaction, was_running);
+    let journal = Journal::begin(server, directory, begin)?;
     Ok((lock, access, journal))
 }
 
+impl<'a> Run<'a> {
+    /// Prepares to carry a transaction out, or to end it.
+    pub(super) fn new(
+        server: &'a Server,
+        transaction: &'a Transaction,
+        access: DatabaseAccess,
+        events: EventLog,
+        journal: Journal,
+    ) -> Self {
+        let layout = Layout::new(transaction.host.clone());
+        Self {
+            server,
+            directory: layout.journal().join(transaction.id.as_str()),
+            layout,
+            transaction,
+            access,
+            copies: BTreeMap::new(),
+            created: BTreeMap::new(),
+            held_jobs: Vec::new(),
+            kept: Vec::new(),
+            interrupted: None,
+            interruption: None,
+            recovered: false,
+            log: None,
+            events,
+            journal,
+            index: 0,
+        }
+    }
+}
+
 impl Run<'_> {
+    /// Tells an event.
+    pub(super) fn tell(&mut self, event: &Event) {
+        self.events.tell(event);
+    }
+
     /// Tells how far a long step is.
     pub fn progress(&mut self, text: impl Into<String>) {
         self.events.tell(&Event::Progress { text: text.into() });
@@ -213,21 +264,23 @@ impl Run<'_> {
         let started = Event::Started { transaction: self.transaction.id.to_string(), steps: total };
         self.events.tell(&started);
         let mut done = Vec::new();
-        if let Err(failure) = self.walk(&self.transaction.prepare, &mut done) {
-            return match self.take_back(done) {
-                Ok(()) => Outcome::Refused { failure },
-                Err(revert) => self.broken(failure, revert),
-            };
+        let prepared = self.walk(&self.transaction.prepare, &mut done);
+        let prepared = prepared.and_then(|()| self.note(&Entry::CarryOut, "begin the switch"));
+        if let Err(failure) = prepared {
+            return self.refuse(failure, done);
         }
-        // What was live, or may have been, is kept for a closer look.
-        done.retain(|undo| !matches!(undo, Undo::RemoveRelease { .. }));
         let verified = self.walk(&self.transaction.carry_out, &mut done).and_then(|()| {
-            let written = self.journal.write(&Entry::Commit);
-            written.map_err(|error| failure("reach the commit point", &error.into()))
+            self.go_on()?;
+            self.note(&Entry::Commit, "reach the commit point")
         });
-        if let Err(failure) = verified {
-            return self.revert(failure, done);
+        match verified {
+            Ok(()) => self.complete(),
+            Err(failure) => self.revert(failure, done),
         }
+    }
+
+    /// Does what follows the commit point.
+    pub(super) fn complete(&mut self) -> Outcome {
         self.events.tell(&Event::Committed);
         self.held_jobs.clear();
         self.mark(ReleaseState::Verified);
@@ -236,9 +289,20 @@ impl Run<'_> {
         Outcome::Deployed
     }
 
-    fn revert(&mut self, failure: Failure, done: Vec<Undo>) -> Outcome {
+    /// Takes back what touched nothing live.
+    pub(super) fn refuse(&mut self, failure: Failure, done: Vec<Undo>) -> Outcome {
+        match self.take_back(&failure, done) {
+            Ok(()) => Outcome::Refused { failure },
+            Err(revert) => self.broken(failure, revert),
+        }
+    }
+
+    /// Takes everything back.
+    pub(super) fn revert(&mut self, failure: Failure, mut done: Vec<Undo>) -> Outcome {
+        // What was live, or may have been, is kept for a closer look.
+        done.retain(|undo| !matches!(undo, Undo::RemoveRelease { .. }));
         self.events.tell(&Event::Reverting);
-        if let Err(revert) = self.take_back(done) {
+        if let Err(revert) = self.take_back(&failure, done) {
             return self.broken(failure, revert);
         }
         self.mark(ReleaseState::Failed);
@@ -249,9 +313,22 @@ impl Run<'_> {
         Outcome::Reverted { failure, kept: std::mem::take(&mut self.kept) }
     }
 
+    fn note(&mut self, entry: &Entry, what: &str) -> Result<(), Failure> {
+        self.journal.write(entry).map_err(|error| failure(what, &error.into()))
+    }
+
+    /// Fails where the operator wants everything taken back.
+    fn go_on(&self) -> Result<(), Failure> {
+        if !self.server.path(&cancel_file(&self.directory)).exists() {
+            return Ok(());
+        }
+        Err(failure("go on", &StepError::found("the operator stopped it")))
+    }
+
     /// Does the steps in order, each journaled before and after.
     fn walk(&mut self, steps: &[Step], done: &mut Vec<Undo>) -> Result<(), Failure> {
         for step in steps {
+            self.go_on()?;
             let title = step.title();
             self.begin_step(&title);
             let began = Instant::now();
@@ -278,13 +355,15 @@ impl Run<'_> {
 
     /// Takes steps back, last first, as far as what is left does not build on
     /// one that could not be taken back.
-    fn take_back(&mut self, done: Vec<Undo>) -> Result<(), Failure> {
+    fn take_back(&mut self, why: &Failure, done: Vec<Undo>) -> Result<(), Failure> {
         ballast::give_up(self.server, &self.layout);
         // A journal that cannot be written (a full disk) must not keep the host down.
-        let _ = self.journal.write(&Entry::Revert);
+        let _ = self.journal.write(&Entry::Revert { failure: why.clone() });
         let mut apart = None;
         for undo in done.iter().rev() {
-            let Err(error) = undo.carry_out(self) else { continue };
+            let undone = undo.carry_out(self);
+            let _ = self.journal.write(&Entry::Undone);
+            let Err(error) = undone else { continue };
             let failure = self.redacted(failure("revert", &error));
             match undo.consequence() {
                 Consequence::Litter => self.warn(format!("something stays: {}", failure.message)),
@@ -303,7 +382,11 @@ impl Run<'_> {
             let title = step.title();
             self.begin_step(&title);
             let began = Instant::now();
-            match step::apply(step, self) {
+            // These entries only tell where it was: done again, such a step does no harm.
+            let _ = self.journal.write(&Entry::Before { step: title.clone(), undo: Vec::new() });
+            let applied = step::apply(step, self);
+            let _ = self.journal.write(&Entry::After { step: title.clone() });
+            match applied {
                 Ok(()) => self.end_step(began),
                 Err(error) => {
                     let failure = self.redacted(failure(&title, &error));
@@ -313,7 +396,7 @@ impl Run<'_> {
         }
     }
 
-    fn broken(&mut self, failure: Failure, revert: Failure) -> Outcome {
+    pub(super) fn broken(&mut self, failure: Failure, revert: Failure) -> Outcome {
         let mut kept = std::mem::take(&mut self.kept);
         kept.push(self.directory.display().to_string());
         Outcome::Broken { failure, revert, kept }
@@ -337,28 +420,25 @@ impl Run<'_> {
         self.events.tell(&Event::StepDone { index: self.index, milliseconds });
     }
 
-    /// Writes the last entry, the line in the history and the last event.
-    fn close(&mut self, outcome: &Outcome) {
+    /// Writes the line in the history, the last event and the last entry: whoever
+    /// dies in between has it done again.
+    pub(super) fn close(&mut self, outcome: &Outcome) {
         ballast::give_up(self.server, &self.layout);
-        let broken = matches!(outcome, Outcome::Broken { .. });
-        if !broken {
-            // A broken host stays unfinished: the next agent that starts sees it.
-            let end = Entry::End { outcome: history::word(outcome).to_owned() };
-            let _ = self.journal.write(&end);
-        }
-        let line = history::line(self.transaction, outcome, self.interruption);
+        let line = history::line(self.transaction, outcome, self.interruption, self.recovered);
         if let Err(error) = history::append(self.server, &self.layout, &line) {
             self.warn(format!("failed to record the deploy: {error}"));
-        }
-        if let Some(journals) = self.directory.parent() {
-            let _ = journal::sync_directory(self.server, journals);
         }
         let finished =
             Event::Finished { outcome: outcome.clone(), interruption: self.interruption };
         self.events.tell(&finished);
+        // A broken host stays unfinished: the next agent that starts tries again.
+        if !matches!(outcome, Outcome::Broken { .. }) {
+            let end = Entry::End { outcome: history::word(outcome).to_owned() };
+            let _ = self.journal.write(&end);
+        }
     }
 
-    fn redacted(&self, failure: Failure) -> Failure {
+    pub(super) fn redacted(&self, failure: Failure) -> Failure {
         Failure {
             step: failure.step,
             message: self.events.redact(&failure.message),
@@ -368,11 +448,18 @@ impl Run<'_> {
     }
 }
 
+/// Returns the file that tells a transaction to take everything back.
+pub(super) fn cancel_file(directory: &Path) -> PathBuf {
+    directory.join("cancel")
+}
+
 /// Describes an error with its causes.
-fn failure(step: &str, error: &StepError) -> Failure {
+pub(super) fn failure(step: &str, error: &StepError) -> Failure {
     let message = with_causes(error);
     Failure { step: step.to_owned(), message, hint: error.hint(), details: error.details() }
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::transaction as sample;

@@ -55,6 +55,10 @@ pub enum Undo {
     DropCreated {
         /// The database.
         database: DatabaseName,
+        /// Its object id; none before it was known: then it is dropped only if
+        /// nothing is in it.
+        #[serde(default)]
+        oid: Option<u32>,
     },
     /// Moves `current` back.
     MoveBack {
@@ -116,6 +120,18 @@ impl Undo {
         }
     }
 
+    /// Tells whether PostgreSQL has to be there for it.
+    pub(super) const fn needs_postgres(&self) -> bool {
+        matches!(
+            self,
+            Self::DropSnapshot { .. }
+                | Self::SwapBack { .. }
+                | Self::DropCreated { .. }
+                | Self::StartService { health: Some(_) }
+                | Self::MoveBack { restart: true, health: Some(_), .. }
+        )
+    }
+
     /// Takes the step back.
     ///
     /// # Errors
@@ -136,7 +152,7 @@ impl Undo {
             }
             Self::DropSnapshot { snapshot } => database::drop_snapshot(run, snapshot),
             Self::SwapBack { swap } => database::swap_back(run, swap),
-            Self::DropCreated { database } => database::drop_created(run, database),
+            Self::DropCreated { database, oid } => database::drop_created(run, database, *oid),
             Self::MoveBack { target, restart, health } => {
                 switch::move_back(run, target.as_deref(), *restart, health.as_ref())
             }

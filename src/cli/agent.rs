@@ -11,6 +11,10 @@ pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCod
     let server = agent::open_server(arguments.root, arguments.path);
     let done = match arguments.command {
         Some(AgentCommand::Transaction { plan }) => agent::run_transaction(&server, &plan),
+        Some(AgentCommand::Recover { host: Some(host), in_background: true }) => {
+            agent::start_recovery(&server, &host)
+        }
+        Some(AgentCommand::Recover { host, .. }) => agent::run_recovery(&server, host.as_ref()),
         None => session(&server),
     };
     match done {

@@ -183,6 +183,15 @@ pub(super) enum AgentCommand {
         /// The plan's file.
         plan: PathBuf,
     },
+    /// Ends what transactions that died have left, on one host or on all.
+    Recover {
+        /// The host.
+        #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+        host: Option<HostName>,
+        /// Leave the work to a unit of its own.
+        #[arg(long, requires = "host")]
+        in_background: bool,
+    },
 }
 
 /// Describes every command and option in Markdown.

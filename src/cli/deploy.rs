@@ -230,6 +230,9 @@ fn tell_event(event: &Event, terminal: &mut Terminal) {
         Event::Warning { text } => terminal.warning(text),
         Event::StepFailed { .. } => terminal.fail_step(),
         Event::Reverting => terminal.note("taking everything back"),
+        Event::Recovering { step } => {
+            terminal.note(&format!("the transaction died (\"{step}\"); the server ends it"));
+        }
         Event::Committed => terminal.note("verified: from here on nothing is taken back"),
         Event::Finished { .. } => {}
     }

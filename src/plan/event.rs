@@ -46,6 +46,11 @@ pub enum Event {
         /// What failed and why.
         failure: Failure,
     },
+    /// The process that ran the transaction is gone; another one ends it.
+    Recovering {
+        /// The step it died in, or the last one it did.
+        step: String,
+    },
     /// The way back begins.
     Reverting,
     /// The new release is verified: from here on nothing reverts.

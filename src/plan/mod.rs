@@ -28,7 +28,7 @@ pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{
     ClusterFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener, Neighbour, Observed,
-    SeenAddon, ServerFacts, ServiceFacts, Space,
+    Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
 };
 pub use obstacle::{Obstacle, live_record, megabytes};
 pub use python::{CodeChange, SourcePair};

@@ -98,6 +98,20 @@ pub struct HostFacts {
     pub lock: Option<Holder>,
     /// Whether a transaction left the host between two states.
     pub unfinished: Option<String>,
+    /// How the last transaction ended, where its process died and another one ended it.
+    #[serde(default)]
+    pub recovered: Option<Recovered>,
+}
+
+/// A transaction that died and was ended by the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// Who had begun it.
+    pub holder: Holder,
+    /// The word of the history for how it ended: `reverted`, `deployed`, …
+    pub outcome: String,
+    /// What it died of.
+    pub message: Option<String>,
 }
 
 /// The state of a service, in systemd's words.

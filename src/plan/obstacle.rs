@@ -84,13 +84,14 @@ fn server(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
     }
     if let Some(transaction) = &observed.host.unfinished {
         found.push(
-            Obstacle::new(format!("transaction {transaction} did not end on this host")).hint(
-                format!(
-                    "its journal, /opt/odoo/{}/journal/{transaction}, says where it stopped; \
-                     when the host is well again, remove that directory",
-                    desired.host
-                ),
-            ),
+            Obstacle::new(format!(
+                "transaction {transaction} did not end on this host, and could not be taken back"
+            ))
+            .hint(format!(
+                "`deploy attach --host {}` shows what stood in the way; mend that, and deploy \
+                 again: the server tries again first",
+                desired.host
+            )),
         );
     }
     ports(desired, observed, found);

@@ -77,6 +77,7 @@ impl Sample {
             service: ServiceFacts::default(),
             lock: None,
             unfinished: None,
+            recovered: None,
         };
         sample.observed.server.listeners = Vec::new();
         let facts = sample.facts();

@@ -53,6 +53,16 @@ pub struct Transaction {
     pub summary: Summary,
 }
 
+impl Transaction {
+    /// Returns what may lie on the server's disk: no password, and none of the steps
+    /// that bring files along.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        let access = DatabaseAccess { password: None, ..self.access.clone() };
+        Self { access, prepare: Vec::new(), carry_out: Vec::new(), ..self.clone() }
+    }
+}
+
 /// What the history keeps of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Summary {

@@ -99,9 +99,11 @@ fn stop_seconds(limit_time_real: u32) -> u32 {
 /// # Errors
 /// The built-in template fits every input: an error is a bug.
 pub fn unit_drop_in(host: &HostName, local_postgresql: bool) -> Result<String, RenderError> {
+    let layout = Layout::new(host.clone());
     let context = serde_json::json!({
         "host": host,
-        "hold": Layout::new(host.clone()).hold(),
+        "hold": layout.hold(),
+        "permit": layout.start_permit(),
         "local_postgresql": local_postgresql,
     });
     fill("odoo-deploy.conf", DROP_IN, Escape::Nothing, &context)

@@ -16,7 +16,8 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, Outcome,
-        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record, make_plan,
+        Plan, Policy, Recovered, Service, Transaction, TransactionId, UpdateChoice, live_record,
+        make_plan,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -159,7 +160,7 @@ pub async fn prepare(
         log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
         environment: target.environment()?.clone(),
         settings: target.settings.clone(),
-        notes: notes(&target),
+        notes: notes(&target, &observed),
         plan,
         observed,
         desired,
@@ -444,10 +445,20 @@ fn holder(project: &Project, request: &DeployRequest) -> Holder {
     }
 }
 
+/// Says what became of a deploy that died half way.
+fn recovered(recovered: &Recovered) -> String {
+    let Recovered { holder, outcome, message } = recovered;
+    let why = message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
+    format!(
+        "the last deploy, by {} on {}, was cut off{why}; the server ended it: {outcome}",
+        holder.who, holder.from
+    )
+}
+
 /// Says what of the operator's own tree is not deployed, and what the linter
 /// would have otherwise.
-fn notes(target: &Target) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(target: &Target, observed: &Observed) -> Vec<String> {
+    let mut notes: Vec<_> = observed.host.recovered.iter().map(recovered).collect();
     let state = &target.working_state;
     if let Some(branch) = target.branch.as_ref().filter(|_| !state.unpushed.is_empty()) {
         let count = state.unpushed.len();

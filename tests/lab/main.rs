@@ -17,6 +17,7 @@ mod lock;
 mod modules;
 mod policy;
 mod power_cut;
+mod recovery;
 mod refusals;
 mod revert;
 mod secrets;

@@ -31,6 +31,11 @@ impl Before {
         &self.state
     }
 
+    /// Returns what the database held.
+    pub(crate) fn content(&self) -> &str {
+        &self.content
+    }
+
     /// Returns the page of the host's code.
     pub(crate) const fn page(&self) -> &HttpAnswer {
         &self.page

@@ -71,6 +71,7 @@ fn every_event_has_an_example_that_the_program_reads() {
         "progress",
         "step-done",
         "step-failed",
+        "recovering",
         "reverting",
         "committed",
     ];
@@ -87,6 +88,7 @@ fn is_printed(event: &Event) -> bool {
         | Event::StepDone { .. }
         | Event::StepFailed { .. }
         | Event::Warning { .. }
+        | Event::Recovering { .. }
         | Event::Reverting
         | Event::Committed => true,
         // Becomes `result`.

@@ -3,7 +3,7 @@
 mod machine;
 mod neighbours;
 
-use std::{collections::BTreeMap, fs, thread};
+use std::{collections::BTreeMap, fs, path::Path, thread};
 
 use super::{
     Account, history, journal, lock,
@@ -15,8 +15,8 @@ use crate::{
     host::{DatabaseName, HostFile, KEPT},
     layout::{Layout, ReleaseNumber},
     plan::{
-        ClusterFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed, ReleaseFacts,
-        RunningFrom, ServerFacts,
+        ClusterFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed, Recovered,
+        ReleaseFacts, RunningFrom, ServerFacts,
     },
     render,
     secret::is_sensitive_key,
@@ -83,9 +83,20 @@ fn host_facts(
         maintenance_page: server.read(&layout.current().join("maintenance.html"))?,
         service: machine::service(server, &layout.unit_name()),
         lock: lock::holder(server, layout)?,
-        unfinished: journal::unfinished(server, &layout.journal())?,
+        unfinished: journal::unfinished(server, &layout.journal())?.map(|id| id.to_string()),
+        recovered: recovered(server, layout)?,
         releases,
     })
+}
+
+/// Says how the last transaction was ended, where it could not do so itself.
+fn recovered(server: &Server, layout: &Layout) -> Result<Option<Recovered>, FileError> {
+    let last = history::read(server, layout)?.pop().filter(|line| line.recovered);
+    Ok(last.map(|line| Recovered {
+        holder: line.holder,
+        outcome: line.outcome,
+        message: line.message,
+    }))
 }
 
 fn releases(server: &Server, layout: &Layout) -> Result<Vec<ReleaseFacts>, FileError> {
@@ -165,9 +176,17 @@ pub(super) fn kept_option(
     layout: &Layout,
     key: &str,
 ) -> Result<Option<String>, FileError> {
-    let path = layout.conf_link();
-    let Some(text) = server.read(&path)? else { return Ok(None) };
-    let Ok(file) = HostFile::parse(&path, text.as_bytes()) else { return Ok(None) };
+    option_of(server, &layout.conf_link(), key)
+}
+
+/// Reads one option of an odoo.conf.
+pub(super) fn option_of(
+    server: &Server,
+    path: &Path,
+    key: &str,
+) -> Result<Option<String>, FileError> {
+    let Some(text) = server.read(path)? else { return Ok(None) };
+    let Ok(file) = HostFile::parse(path, text.as_bytes()) else { return Ok(None) };
     let options = file.effective("options").unwrap_or_default();
     Ok(options.get(key).map(|setting| setting.value.clone()))
 }

@@ -92,6 +92,8 @@ pub struct OdooRun {
     pub log: PathBuf,
     /// The longest it may take.
     pub timeout: Duration,
+    /// A file that ends it when it appears.
+    pub stop_file: PathBuf,
 }
 
 /// What came of a run.
@@ -191,13 +193,21 @@ impl OdooProgram {
             .spawn()
             .map_err(|source| ProgramError::Start { program: "systemd-run".to_owned(), source })?;
         let watch = |source| OdooRunError::Watch { unit: run.unit.clone(), source };
+        let mut stopped = false;
         while child.try_wait().map_err(watch)?.is_none() {
             follower.read(&mut on_line).map_err(at("read"))?;
+            if !stopped && server.path(&run.stop_file).exists() {
+                stopped = true;
+                Systemd::new(server).stop(&run.unit)?;
+            }
             std::thread::sleep(POLL);
         }
         let output = child.wait_with_output().map_err(watch)?;
         follower.read(&mut on_line).map_err(at("read"))?;
-        let end = read_end(&String::from_utf8_lossy(&output.stderr), output.status.code());
+        let end = match stopped {
+            true => RunEnd::Stopped,
+            false => read_end(&String::from_utf8_lossy(&output.stderr), output.status.code()),
+        };
         if matches!(end, RunEnd::Unknown(_)) {
             // Whoever waited for it is gone; it may still work on the database.
             let systemd = Systemd::new(server);

@@ -15,6 +15,8 @@ pub enum RunEnd {
     TimedOut,
     /// The kernel ended it for lack of memory.
     OutOfMemory,
+    /// The operator wanted it to end.
+    Stopped,
     /// Nobody saw it end; that is a failure.
     Unknown(String),
 }
@@ -43,6 +45,7 @@ impl fmt::Display for RunEnd {
             Self::Killed(signal) => write!(f, "it was ended by signal {signal}"),
             Self::TimedOut => f.write_str("it took longer than allowed and was ended"),
             Self::OutOfMemory => f.write_str("the server ran out of memory and ended it"),
+            Self::Stopped => f.write_str("the operator stopped it"),
             Self::Unknown(what) => write!(f, "nobody saw how it ended: {what}"),
         }
     }

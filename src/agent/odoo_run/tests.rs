@@ -23,6 +23,7 @@ fn run(job: OdooJob) -> OdooRun {
         job,
         log: "/opt/odoo/a.test/journal/upgrade.log".into(),
         timeout: Duration::from_secs(3600),
+        stop_file: "/opt/odoo/a.test/journal/cancel".into(),
     }
 }
 

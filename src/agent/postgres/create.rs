@@ -53,4 +53,25 @@ impl Postgres {
         self.close(database)?;
         self.drop_database(database.as_str())
     }
+
+    /// Drops a database that nothing was put in yet; one that is gone already is
+    /// fine, and one that holds tables stays.
+    ///
+    /// # Errors
+    /// Fails when PostgreSQL refuses.
+    pub fn drop_empty(&self, database: &DatabaseName) -> Result<(), PostgresError> {
+        if self.find(database)?.is_none() {
+            return Ok(());
+        }
+        let call = Call::inside("look for tables in", database.as_str());
+        let sql = "SELECT to_json(count(*)) FROM pg_class c JOIN pg_namespace n \
+                   ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') \
+                   AND n.nspname NOT IN ('pg_catalog', 'information_schema');";
+        let tables: u64 = self.query(&call, sql)?;
+        if tables > 0 {
+            return Ok(());
+        }
+        self.close(database)?;
+        self.drop_database(database.as_str())
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
         nginx::Nginx,
         odoo_run::{ImportFailure, OdooJob, OdooProgram, OdooRun},
         service::Systemd,
-        transaction::Run,
+        transaction::{Run, cancel_file},
     },
     host::{DatabaseName, ModuleName, UserName},
     layout::ReleaseNumber,
@@ -150,6 +150,7 @@ pub(super) fn load(
             job: OdooJob::Load,
             log: log.clone(),
             timeout: LOAD_TIMEOUT,
+            stop_file: cancel_file(&run.directory),
         };
         let report = program.run(run.server, &job, &mut |_| {})?;
         run.redact_log(&log)?;

@@ -85,13 +85,18 @@ pub(super) fn create(run: &mut Run<'_>, database: &DatabaseName) -> Result<(), S
     Ok(())
 }
 
-/// Drops a database that the transaction created.
+/// Drops a database that the transaction created, with its files.
 pub(in crate::agent) fn drop_created(
     run: &mut Run<'_>,
     database: &DatabaseName,
+    oid: Option<u32>,
 ) -> Result<(), StepError> {
-    if let Some(oid) = run.created.get(database) {
-        postgres(run)?.drop_created(database, *oid)?;
+    let postgres = postgres(run)?;
+    match oid.or_else(|| run.created.get(database).copied()) {
+        Some(oid) => postgres.drop_created(database, oid)?,
+        None => postgres.drop_empty(database)?,
+    }
+    if postgres.find(database)?.is_none() {
         filestore(run)?.remove_created(database)?;
     }
     Ok(())

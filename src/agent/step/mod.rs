@@ -132,14 +132,17 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         Step::StopService => service::way_back_of_stop(run),
         Step::Snapshot(snapshot) => Ok(vec![Undo::DropSnapshot { snapshot: snapshot.clone() }]),
         Step::CreateDatabase { database } => {
-            Ok(vec![Undo::DropCreated { database: database.clone() }])
+            Ok(vec![Undo::DropCreated { database: database.clone(), oid: None }])
         }
         Step::Switch { follow, .. } => switch::way_back(run, *follow),
         Step::InstallUnit { .. } => file::way_back_of_unit(run),
         Step::InstallVhost { .. } | Step::RemoveVhost => file::way_back_of_vhost(run),
         Step::UpgradeModules(step) => match &step.snapshot {
             Some(snapshot) => Ok(vec![Undo::SwapBack { swap: database::swap(run, snapshot)? }]),
-            None => Ok(Vec::new()),
+            None => Ok(vec![Undo::DropCreated {
+                database: step.database.clone(),
+                oid: run.created.get(&step.database).copied(),
+            }]),
         },
         Step::StartService { .. } => Ok(vec![Undo::StopService]),
         Step::CheckCode { .. }

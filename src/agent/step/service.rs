@@ -96,17 +96,22 @@ pub(super) fn restart(run: &mut Run<'_>) -> Result<(), StepError> {
     Ok(Systemd::new(run.server).restart(&run.layout.unit_name())?)
 }
 
-/// systemd looks for the hold only at the start: it is lifted for that moment.
+/// Starts the service although it is held: the permit lies in memory, so that a
+/// power cut takes it away and leaves the hold.
 fn start_under_hold(run: &mut Run<'_>) -> Result<(), StepError> {
-    let hold = run.layout.hold();
-    let held = run.server.path(&hold).exists();
-    remove(run.server, &hold)?;
+    let permit = run.layout.start_permit();
+    let directory = permit.parent().expect("a permit is in a directory");
+    fs::create_dir_all(run.server.path(directory)).map_err(FileError::at("create", directory))?;
+    release::write(run.server, &permit, "", 0o644)?;
     run.position_log()?;
     let started = Systemd::new(run.server).start(&run.layout.unit_name());
-    if held {
-        touch(run.server, &hold)?;
-    }
+    forbid_start(run)?;
     Ok(started?)
+}
+
+/// Takes the permit to start in spite of the hold away.
+pub(in crate::agent) fn forbid_start(run: &mut Run<'_>) -> Result<(), StepError> {
+    Ok(remove(run.server, &run.layout.start_permit())?)
 }
 
 /// Returns the processes that run now; none where the service does not run.

@@ -54,13 +54,18 @@ pub(in crate::agent) fn move_back(
     check: Option<&HealthCheck>,
 ) -> Result<(), StepError> {
     let present = self::target(run.server, &run.layout)?;
+    // A full disk may be why the step failed: what is right already is left alone.
+    let moved = target != present.as_deref();
     match target {
-        // A full disk may be why the step failed: what is right already is left alone.
-        Some(target) if present.as_deref() == Some(target) => {}
+        Some(_) if !moved => {}
         Some(target) => point(run.server, &run.layout, target)?,
         None => service::remove_links(run)?,
     }
     if !restart {
+        return Ok(());
+    }
+    // Where it never moved, nothing followed: users need not wait for a restart.
+    if !moved && check.is_some_and(|check| health::check_again(run, check).is_ok()) {
         return Ok(());
     }
     if target.is_none() {

@@ -6,7 +6,7 @@ use super::{StepError, check, database};
 use crate::{
     agent::{
         odoo_run::{OdooJob, OdooRun, OdooRunReport, Translations},
-        transaction::Run,
+        transaction::{Run, cancel_file},
     },
     odoo::UpgradeProgress,
     plan::UpgradeModules,
@@ -31,6 +31,7 @@ pub(super) fn modules(run: &mut Run<'_>, step: &UpgradeModules) -> Result<(), St
         },
         log: log.clone(),
         timeout: Duration::from_secs(step.timeout),
+        stop_file: cancel_file(&run.directory),
     };
     let program = check::program(run)?;
     let server = run.server;

@@ -2,6 +2,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use super::*;
 use crate::{
+    agent::recover,
     host::HostName,
     layout::ReleaseNumber,
     odoo::Series,
@@ -61,6 +62,8 @@ impl Machine {
             fs::set_permissions(machine.path(&path), fs::Permissions::from_mode(0o755)).unwrap();
         }
         machine.write("/running".as_ref(), "");
+        recovery_unit::install(&machine.server).unwrap();
+        fs::remove_file(machine.root.path().join("calls")).unwrap();
         machine
     }
 
@@ -75,6 +78,10 @@ impl Machine {
 
     fn refuse(&self, verb: &str) {
         self.write(Path::new(&format!("/refuses-{verb}")), "");
+    }
+
+    fn host(&self) -> HostName {
+        HostName::parse("a.test").unwrap()
     }
 
     fn execute(&self, transaction: &Transaction) -> Outcome {
@@ -104,7 +111,8 @@ impl Machine {
     }
 
     fn unfinished(&self) -> Option<String> {
-        journal::unfinished(&self.server, &self.layout.journal()).unwrap()
+        let unfinished = journal::unfinished(&self.server, &self.layout.journal()).unwrap();
+        unfinished.map(|id| id.to_string())
     }
 
     /// Checks that the host is as it was before.
@@ -122,7 +130,11 @@ impl Machine {
     }
 }
 
-fn transaction(prepare: Vec<Step>, carry_out: Vec<Step>, finish: Vec<Step>) -> Transaction {
+pub(in crate::agent) fn transaction(
+    prepare: Vec<Step>,
+    carry_out: Vec<Step>,
+    finish: Vec<Step>,
+) -> Transaction {
     let who = || "ana".to_owned();
     Transaction {
         id: TransactionId::parse("t1").unwrap(),
@@ -290,4 +302,145 @@ fn where_nothing_can_be_written_down_nothing_is_begun() {
     assert!(failure.message.contains("set space aside"), "{}", failure.message);
     assert_eq!(machine.calls(), Vec::<String>::new());
     assert!(machine.events().contains("\"finished\""), "{}", machine.events());
+}
+
+/// Makes the machine what it was when the transaction died behind so many entries.
+fn cut_off(machine: &Machine, entries: usize) {
+    let journal = machine.path(&machine.layout.journal().join("t1/journal"));
+    let text = fs::read_to_string(&journal).unwrap();
+    let lines: Vec<_> = text.lines().take(entries).collect();
+    fs::write(journal, lines.join("\n") + "\n").unwrap();
+}
+
+fn entries(machine: &Machine) -> Vec<Entry> {
+    journal::read(&machine.server, &machine.layout.journal().join("t1")).unwrap()
+}
+
+#[test]
+fn wherever_a_transaction_dies_it_is_ended_old_or_new() {
+    let whole = transaction(
+        vec![],
+        vec![
+            Step::ShowMaintenance,
+            Step::Hold,
+            Step::StopService,
+            Step::Switch { number: ReleaseNumber(2), follow: Follow::Later },
+            Step::InstallUnit { unit: "a new unit".to_owned(), drop_in: "new".to_owned() },
+        ],
+        vec![Step::LiftHold, Step::HideMaintenance],
+    );
+    let reference = Machine::new();
+    assert_eq!(reference.execute(&whole), Outcome::Deployed);
+    let commit = entries(&reference).iter().position(|entry| *entry == Entry::Commit).unwrap();
+    let total = entries(&reference).len();
+    assert!(total > 15);
+    // Where the journal ends with a step that was begun, it may be done as well as not.
+    for cut in 1..total {
+        let machine = Machine::new();
+        let steps = entries(&reference)[..cut]
+            .iter()
+            .filter(|entry| matches!(entry, Entry::Before { .. }))
+            .count();
+        let carry_out = whole.carry_out.iter().take(steps).cloned().collect();
+        let partly = transaction(vec![], carry_out, vec![]);
+        machine.execute(&partly);
+        // Its own journal gives way to the one of the whole, as far as it came.
+        let journal = Path::new("/opt/odoo/a.test/journal/t1/journal");
+        let text = reference.text(journal).unwrap();
+        machine.write(journal, &text);
+        cut_off(&machine, cut);
+        fs::remove_file(machine.path(&machine.layout.history())).unwrap();
+        let outcome = recover::recover(&machine.server, &whole.host).unwrap();
+        if cut > commit {
+            assert_eq!(outcome, Some(Outcome::Deployed), "cut behind entry {cut}");
+            assert!(machine.root.path().join("running").exists(), "cut behind entry {cut}");
+            assert!(!machine.path(&machine.layout.hold()).exists(), "cut behind entry {cut}");
+        } else {
+            assert!(
+                matches!(outcome, Some(Outcome::Reverted { .. } | Outcome::Refused { .. })),
+                "cut behind entry {cut}: {outcome:?}"
+            );
+            machine.is_as_before();
+        }
+        assert_eq!(recover::recover(&machine.server, &whole.host).unwrap(), None);
+        let history = machine.text(&machine.layout.history()).unwrap();
+        assert_eq!(history.lines().count(), 1, "{history}");
+        assert!(history.contains("\"recovered\":true"), "{history}");
+    }
+}
+
+#[test]
+fn a_recovery_says_what_the_transaction_died_of() {
+    let machine = Machine::new();
+    machine.execute(&transaction(vec![], stop_and_install(), vec![]));
+    cut_off(&machine, 9);
+    let outcome = recover::recover(&machine.server, &machine.host()).unwrap();
+    let Some(Outcome::Reverted { failure, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.step, "move to release 2");
+    assert_eq!(failure.message, "the transaction was killed in the middle of it");
+    assert!(machine.events().contains("\"recovering\""), "{}", machine.events());
+}
+
+#[test]
+fn a_way_back_that_was_cut_off_keeps_its_reason() {
+    let machine = Machine::new();
+    machine.refuse("enable");
+    machine.execute(&transaction(vec![], stop_and_install(), vec![]));
+    let reverting =
+        entries(&machine).iter().position(|entry| matches!(entry, Entry::Revert { .. })).unwrap();
+    cut_off(&machine, reverting + 2);
+    let outcome = recover::recover(&machine.server, &machine.host()).unwrap();
+    let Some(Outcome::Reverted { failure, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.step, "install the unit");
+    assert!(failure.message.contains("enable: refused"), "{}", failure.message);
+    machine.is_as_before();
+}
+
+#[test]
+fn a_host_that_could_not_be_recovered_is_tried_again() {
+    let machine = Machine::new();
+    machine.refuse("enable");
+    machine.refuse("start");
+    machine.execute(&transaction(vec![], stop_and_install(), vec![]));
+    let again = recover::recover(&machine.server, &machine.host()).unwrap();
+    assert!(matches!(again, Some(Outcome::Broken { .. })), "{again:?}");
+    fs::remove_file(machine.root.path().join("refuses-start")).unwrap();
+    let mended = recover::recover(&machine.server, &machine.host()).unwrap();
+    assert!(matches!(mended, Some(Outcome::Reverted { .. })), "{mended:?}");
+    machine.is_as_before();
+}
+
+#[test]
+fn a_host_whose_transaction_ended_is_left_alone() {
+    let machine = Machine::new();
+    machine.execute(&transaction(vec![], stop_and_install(), vec![]));
+    let calls = machine.calls();
+    assert_eq!(recover::recover(&machine.server, &machine.host()).unwrap(), None);
+    assert_eq!(machine.calls(), calls);
+}
+
+#[test]
+fn no_password_gets_into_the_journal() {
+    let machine = Machine::new();
+    let mut transaction = transaction(vec![], stop_and_install(), vec![]);
+    transaction.access.password = Some("geheim".to_owned());
+    machine.execute(&transaction);
+    let journal = machine.text(&machine.layout.journal().join("t1/journal")).unwrap();
+    assert!(!journal.contains("geheim"), "{journal}");
+}
+
+#[test]
+fn an_operator_may_have_everything_taken_back() {
+    let machine = Machine::new();
+    // The flag appears while the first step is done.
+    let steps =
+        vec![Step::ShowMaintenance, Step::CheckUnit { unit: "[Unit]".to_owned() }, Step::Hold];
+    machine.write(
+        "/bin/systemd-analyze".as_ref(),
+        "#!/bin/sh\n: >\"${0%/bin/systemd-analyze}/opt/odoo/a.test/journal/t1/cancel\"\n",
+    );
+    let outcome = machine.execute(&transaction(vec![], steps, vec![]));
+    let Outcome::Reverted { failure, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.message, "the operator stopped it");
+    machine.is_as_before();
 }

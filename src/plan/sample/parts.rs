@@ -122,6 +122,7 @@ pub(super) fn observed(desired: &Desired) -> Observed {
             },
             lock: None,
             unfinished: None,
+            recovered: None,
         },
         cluster: ClusterFacts {
             version: Ok("17.5".into()),

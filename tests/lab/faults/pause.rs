@@ -29,8 +29,8 @@ pub(super) enum Process {
 /// Has the process stand still behind its `entry`th entry; one that stands still
 /// behind another one goes on.
 pub(super) fn ask(server: &Server, process: Process, entry: usize) {
-    let _ = fs::remove_file(paused(server));
     fs::write(asked(server, process), entry.to_string()).unwrap();
+    let _ = fs::remove_file(paused(server));
 }
 
 /// Lets every process go on to its end.

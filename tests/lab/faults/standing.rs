@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{editions, pause, writer::MARK};
+use super::{editions, writer::MARK};
 use crate::{
     content::{business_content, database_content},
     lab::{Server, ask},

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     lab::{Disk, Server},
     load::Load,
-    world::{DATABASE, HOST, Run, World},
+    world::{DATABASE, Run, World},
 };
 
 /// How long `deploy` may take to end.

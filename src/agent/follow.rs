@@ -1,0 +1,405 @@
+//! Starts transactions and relays what they tell. Whoever follows may go at any
+//! time: a transaction belongs to the server.
+
+use std::{
+    error::Error,
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task,
+    time::sleep,
+};
+
+use super::{
+    journal::{self, Begin, Entry},
+    lock,
+    recover::RecoverError,
+    recovery_unit,
+    server::{FileError, Server},
+    service::Systemd,
+    session::fault,
+    step::release,
+    transaction::cancel_file,
+};
+use crate::{
+    host::HostName,
+    layout::{self, Layout},
+    plan::{Event, Failure, Outcome, Transaction, TransactionId},
+    wire::{Attached, Channel, Fault, FaultKind, Reply, Request, WireError},
+};
+
+/// How often the event log of a transaction is looked at.
+const EVENT_INTERVAL: Duration = Duration::from_millis(25);
+
+/// How many looks pass between two questions whether the transaction lives.
+const LOOKS_PER_QUESTION: u32 = 40;
+
+/// How often a recovery is looked at that is waited for.
+const RECOVERY_INTERVAL: Duration = Duration::from_millis(100);
+
+type AnyError = Box<dyn Error + Send + Sync>;
+
+/// Starts the transaction in a unit of its own, so that neither a lost link
+/// nor a closed laptop stops it, and relays its events.
+pub(super) async fn execute<R, W>(
+    server: &Server,
+    transaction: Transaction,
+    channel: &mut Channel<R, W>,
+) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let host = transaction.host.clone();
+    let id = transaction.id.clone();
+    let started = {
+        let server = server.clone();
+        task::spawn_blocking(move || start(&server, &transaction)).await
+    };
+    match started {
+        Ok(Ok(())) => follow(server, &host, &id, channel).await,
+        Ok(Err(error)) => channel.send(&fault(&*error)).await,
+        Err(panic) => channel.send(&fault(&panic)).await,
+    }
+}
+
+fn start(server: &Server, transaction: &Transaction) -> Result<(), AnyError> {
+    let plan = write_plan(server, transaction)?;
+    let host = &transaction.host;
+    let stop_post = recovery_unit::after_transaction(server, host);
+    let mut command = server.command("systemd-run");
+    command
+        .args(["--quiet", "--collect"])
+        .arg(format!("--unit={}", recovery_unit::of_transaction(&transaction.id)))
+        .arg(format!("--description=odoo-deploy transaction of {host}"))
+        .args(["--property=OOMPolicy=continue", "--property=TimeoutStopSec=10"])
+        .arg("--property=KillMode=control-group")
+        .arg(format!("--property=ExecStopPost={stop_post}"))
+        .arg("--")
+        .arg(recovery_unit::running())
+        .args(["agent", "transaction"])
+        .arg(&plan);
+    if server.root() != Path::new("/") {
+        command.arg("--root").arg(server.root());
+    }
+    server.run(&mut command).inspect_err(|_| {
+        // It holds secrets, and nobody else removes it now.
+        let _ = fs::remove_file(server.path(&plan));
+    })?;
+    Ok(())
+}
+
+/// Writes the plan to memory, not to disk: it holds secrets.
+fn write_plan(server: &Server, transaction: &Transaction) -> Result<PathBuf, FileError> {
+    let directory = Path::new(layout::RUNTIME);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(server.path(directory))
+        .map_err(FileError::at("create", directory))?;
+    let path = directory.join(format!("{}.json", transaction.id));
+    let text = serde_json::to_vec(transaction).expect("a transaction is JSON");
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(server.path(&path))
+        .and_then(|mut file| file.write_all(&text))
+        .map_err(FileError::at("write", &path))?;
+    Ok(path)
+}
+
+/// Shows the transaction that runs, else the last one, from its first event.
+pub(super) async fn attach<R, W>(
+    server: &Server,
+    host: HostName,
+    channel: &mut Channel<R, W>,
+) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let found = {
+        let (server, host) = (server.clone(), host.clone());
+        task::spawn_blocking(move || newest(&server, &host)).await
+    };
+    let (id, attached) = match found {
+        Ok(Ok(Some(found))) => found,
+        Ok(Ok(None)) => return channel.send(&Reply::Attached(None)).await,
+        Ok(Err(error)) => return channel.send(&fault(&error)).await,
+        Err(panic) => return channel.send(&fault(&panic)).await,
+    };
+    let running = attached.running;
+    channel.send(&Reply::Attached(Some(Box::new(attached)))).await?;
+    if running {
+        return follow(server, &host, &id, channel).await;
+    }
+    for event in Tail::of(server, &host, &id).read() {
+        channel.send(&Reply::Event(event)).await?;
+    }
+    Ok(())
+}
+
+/// Finds the newest transaction that began.
+fn newest(
+    server: &Server,
+    host: &HostName,
+) -> Result<Option<(TransactionId, Attached)>, FileError> {
+    let layout = Layout::new(host.clone());
+    let journals = layout.journal();
+    let Ok(entries) = fs::read_dir(server.path(&journals)) else { return Ok(None) };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut ids: Vec<_> = names.filter_map(|name| TransactionId::parse(&name)).collect();
+    // Ids begin with the time.
+    ids.sort();
+    let held = lock::holder(server, &layout)?.map(|holder| holder.transaction);
+    let unfinished = journal::unfinished(server, &journals)?;
+    for id in ids.into_iter().rev() {
+        let entries = journal::read(server, &journals.join(id.as_str()))?;
+        let Some(Entry::Begin(begin)) = entries.into_iter().next() else { continue };
+        let running = held.as_deref() == Some(id.as_str()) || unfinished.as_ref() == Some(&id);
+        return Ok(Some((id, describe(*begin, running))));
+    }
+    Ok(None)
+}
+
+fn describe(begin: Begin, running: bool) -> Attached {
+    let transaction = begin.transaction;
+    Attached {
+        holder: transaction.holder,
+        release: transaction.number,
+        previous: transaction.previous,
+        summary: transaction.summary,
+        running,
+    }
+}
+
+/// Stops whoever holds the lock, has what it began taken back, and shows how.
+pub(super) async fn break_lock<R, W>(
+    server: &Server,
+    host: HostName,
+    transaction: String,
+    channel: &mut Channel<R, W>,
+) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let stopped = {
+        let (server, host) = (server.clone(), host.clone());
+        task::spawn_blocking(move || stop_holder(&server, &host, &transaction)).await
+    };
+    match stopped {
+        Ok(Ok(())) => attach(server, host, channel).await,
+        Ok(Err(reply)) => channel.send(&reply).await,
+        Err(panic) => channel.send(&fault(&panic)).await,
+    }
+}
+
+fn stop_holder(server: &Server, host: &HostName, transaction: &str) -> Result<(), Reply> {
+    let layout = Layout::new(host.clone());
+    let holder = lock::holder(server, &layout).map_err(|error| fault(&error))?;
+    let holder = holder.ok_or_else(|| refused("nobody holds the lock", None))?;
+    let id = TransactionId::parse(&holder.transaction)
+        .filter(|id| id.as_str() == transaction)
+        .ok_or_else(|| {
+            let hint = "look again with `deploy lock status`";
+            refused("another transaction holds the lock by now", Some(hint))
+        })?;
+    let systemd = Systemd::new(server);
+    let units = [recovery_unit::of_transaction(&id), recovery_unit::of_recovery(&id)];
+    for unit in &units {
+        // A unit that is gone already is what is wanted.
+        let _ = systemd.stop(unit);
+    }
+    if let Some(process) = lock::process(server, &layout).map_err(|error| fault(&error))? {
+        let running = units.iter().any(|unit| is_up(server, unit));
+        if !running {
+            return Err(refused(
+                &format!("the lock is held by process {process}, which is no transaction"),
+                Some("look at that process on the server"),
+            ));
+        }
+    }
+    settle(server, host).map_err(|error| fault(&error))
+}
+
+fn refused(message: &str, hint: Option<&str>) -> Reply {
+    Reply::Fault(Fault {
+        kind: FaultKind::Refused,
+        message: message.to_owned(),
+        hint: hint.map(str::to_owned),
+    })
+}
+
+/// Ends first what a dead transaction of the host left, before anything is looked at.
+///
+/// # Errors
+/// Fails when the recovery cannot be started or watched.
+pub(super) fn settle(server: &Server, host: &HostName) -> Result<(), RecoverError> {
+    let journals = Layout::new(host.clone()).journal();
+    let mut started = None;
+    while let Some(id) = journal::unfinished(server, &journals)? {
+        if is_up(server, &recovery_unit::of_transaction(&id)) {
+            // It lives, or systemd is about to start its recovery.
+            if Systemd::new(server).state(&recovery_unit::of_transaction(&id))?.main_pid.is_some() {
+                return Ok(());
+            }
+        } else if !is_up(server, &recovery_unit::of_recovery(&id)) {
+            if started.as_ref() == Some(&id) {
+                // It ended and could not end what was left: the plan says so.
+                return Ok(());
+            }
+            recovery_unit::start(server, host, &id)?;
+            started = Some(id);
+        }
+        thread::sleep(RECOVERY_INTERVAL);
+    }
+    Ok(())
+}
+
+/// Tells whether a unit is at work, or about to be; one that cannot be asked about
+/// is taken to be.
+fn is_up(server: &Server, unit: &str) -> bool {
+    let state = Systemd::new(server).state(unit);
+    !state.is_ok_and(|state| matches!(state.active.as_str(), "" | "inactive" | "failed"))
+}
+
+/// Relays the events of a transaction until it is finished, whoever finishes it.
+async fn follow<R, W>(
+    server: &Server,
+    host: &HostName,
+    id: &TransactionId,
+    channel: &mut Channel<R, W>,
+) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut tail = Tail::of(server, host, id);
+    let mut looks = 0;
+    let mut still = Stillness::default();
+    loop {
+        for event in tail.read() {
+            let finished = matches!(event, Event::Finished { .. });
+            channel.send(&Reply::Event(event)).await?;
+            if finished {
+                return Ok(());
+            }
+        }
+        if still.is_certain() {
+            return channel.send(&died(server, host, id)).await;
+        }
+        looks += 1;
+        if looks % LOOKS_PER_QUESTION == 0 {
+            let (server, host, id) = (server.clone(), host.clone(), id.clone());
+            let looked = task::spawn_blocking(move || look(&server, &host, &id)).await;
+            still.note(looked.unwrap_or(false));
+        }
+        tokio::select! {
+            request = channel.receive() => match request? {
+                Request::Cancel => cancel(server, host, id),
+                _ => return channel.send(&refused("a transaction is being followed", None)).await,
+            },
+            () = sleep(EVENT_INTERVAL) => {}
+        }
+    }
+}
+
+/// Between a transaction's end and the start of its recovery nothing seems to run:
+/// only a second look makes certain that nothing does.
+#[derive(Default)]
+struct Stillness(u32);
+
+impl Stillness {
+    fn note(&mut self, still: bool) {
+        self.0 = if still { self.0 + 1 } else { 0 };
+    }
+
+    const fn is_certain(&self) -> bool {
+        self.0 > 1
+    }
+}
+
+/// Tells whether nothing of the transaction runs any more. A recovery that is
+/// missing is started.
+fn look(server: &Server, host: &HostName, id: &TransactionId) -> bool {
+    let units = [recovery_unit::of_transaction(id), recovery_unit::of_recovery(id)];
+    if units.iter().any(|unit| is_up(server, unit)) {
+        return false;
+    }
+    let journals = Layout::new(host.clone()).journal();
+    let unfinished = journal::unfinished(server, &journals).ok().flatten();
+    let told = Tail::of(server, host, id).read();
+    let broken = told.iter().any(|event| matches!(event, Event::Finished { .. }));
+    if unfinished.as_ref() == Some(id) && !broken {
+        return recovery_unit::start(server, host, id).is_err();
+    }
+    true
+}
+
+/// Has the transaction take everything back at the next step.
+fn cancel(server: &Server, host: &HostName, id: &TransactionId) {
+    let directory = Layout::new(host.clone()).journal().join(id.as_str());
+    // A full disk leaves the transaction running, as a lost link would.
+    let _ = release::write(server, &cancel_file(&directory), "", 0o600);
+}
+
+/// Says how a transaction ended that did not say so itself.
+fn died(server: &Server, host: &HostName, id: &TransactionId) -> Reply {
+    let directory = Layout::new(host.clone()).journal().join(id.as_str());
+    if journal::read(server, &directory).is_ok_and(|entries| entries.is_empty()) {
+        let failure = Failure {
+            step: "begin".to_owned(),
+            message: "the transaction was killed before it began".to_owned(),
+            hint: Some("deploy again".to_owned()),
+            details: Vec::new(),
+        };
+        let outcome = Outcome::Refused { failure };
+        return Reply::Event(Event::Finished { outcome, interruption: None });
+    }
+    Reply::Fault(Fault {
+        kind: FaultKind::Internal,
+        message: format!("transaction {id} ended without saying how"),
+        hint: Some(format!("`deploy history --host {host}` and its journal say more")),
+    })
+}
+
+/// Reads a growing file of events from where it stopped.
+struct Tail {
+    path: PathBuf,
+    offset: usize,
+}
+
+impl Tail {
+    fn of(server: &Server, host: &HostName, id: &TransactionId) -> Self {
+        let journals = Layout::new(host.clone()).journal();
+        Self { path: server.path(&journals.join(id.as_str()).join("events.jsonl")), offset: 0 }
+    }
+
+    /// Returns what is new. An end that was not the end, because a later recovery
+    /// went on, is left out.
+    fn read(&mut self) -> Vec<Event> {
+        let Ok(bytes) = fs::read(&self.path) else { return Vec::new() };
+        let new = bytes.get(self.offset..).unwrap_or_default();
+        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.offset += whole;
+        let lines = new[..whole].split(|byte| *byte == b'\n');
+        let mut events: Vec<_> =
+            lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let last = events.len().saturating_sub(1);
+        let mut index = 0;
+        events.retain(|event| {
+            index += 1;
+            index > last || !matches!(event, Event::Finished { .. })
+        });
+        events
+    }
+}
