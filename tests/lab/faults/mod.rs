@@ -3,6 +3,7 @@
 
 mod editions;
 mod pause;
+mod record;
 mod series;
 mod standing;
 mod subject;

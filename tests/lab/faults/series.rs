@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     pause::{self, Process},
-    standing::{self, Sequences, Standing},
+    standing::{self, Sequences},
     subject::{End, Kind, Subject, Underway},
     tally::{Chance, Fault, Tally},
 };
@@ -67,7 +67,7 @@ pub(super) fn kills(kind: Kind, selection: Selection, times: Option<u32>, tally:
         kill(&subject);
         let fault = (kind, Fault::KillAtEntry);
         let took = after_a_kill(&mut subject, underway, struck, &moment);
-        tally.count(fault, took);
+        tally.count(fault, &moment, took);
         left = left.map(|left| left - 1);
     }
 }
@@ -83,8 +83,9 @@ pub(super) fn kills_at_random(kind: Kind, times: u32, mut chance: Chance, tally:
         thread::sleep(delay);
         let struck = Instant::now();
         kill(&subject);
-        let took = after_a_kill(&mut subject, underway, struck, &format!("after {delay:?}"));
-        tally.count((kind, Fault::KillAtRandom), took);
+        let moment = format!("after {delay:?}");
+        let took = after_a_kill(&mut subject, underway, struck, &moment);
+        tally.count((kind, Fault::KillAtRandom), &moment, took);
     }
 }
 
@@ -102,7 +103,9 @@ pub(super) fn cuts(kind: Kind, selection: Selection, times: Option<u32>, tally: 
             let Some(reached) = advance(&subject, &mut underway, entry + 1, wanted) else { break };
             entry = reached;
             let cut = Cut::now(&subject, &underway, runs);
-            tally.count((kind, Fault::CutAtEntry), cut.judge(&subject, &moment(&subject, entry)));
+            let moment = moment(&subject, entry);
+            let took = cut.judge(&subject, &moment);
+            tally.count((kind, Fault::CutAtEntry), &moment, took);
             runs += 1;
             left = left.map(|left| left - 1);
         }
@@ -137,8 +140,9 @@ pub(super) fn cuts_at_random(kind: Kind, times: u32, mut chance: Chance, tally: 
             .collect();
         let run = subject.end(underway);
         for (cut, moment) in cuts {
-            let took = cut.judge(&subject, &format!("after {moment:?}"));
-            tally.count((kind, Fault::CutAtRandom), took);
+            let moment = format!("after {moment:?}");
+            let took = cut.judge(&subject, &moment);
+            tally.count((kind, Fault::CutAtRandom), &moment, took);
             runs += 1;
         }
         ended_well(&mut subject, &run.expect_code(0).stderr);
@@ -179,8 +183,8 @@ impl Cut {
             let world = World::beside(&subject.world, copy);
             pause::forget(world.server());
             world.deploy_ok(&[]);
-            let now = Standing::look(world.server());
-            assert_eq!(subject.differences_from_new(&now), [] as [&str; 0], "{moment}");
+            standing::settle(world.server()).unwrap();
+            assert_eq!(standing::leftovers(world.server()), [] as [&str; 0], "{moment}");
         }
         drop_checkpoint(&self.checkpoint);
         (end, took)

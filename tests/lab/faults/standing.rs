@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{editions, writer::MARK};
+use super::{
+    editions::{self, Edition},
+    writer::MARK,
+};
 use crate::{
     content::{business_content, database_content},
     lab::{Server, ask},
@@ -138,6 +141,19 @@ impl Standing {
             differ.push(format!("repairs {} and not {}", self.repairs, before.repairs));
         }
         differ
+    }
+
+    /// Tells whether odoo.conf is the one of another release, but for what differs
+    /// between releases and editions.
+    pub(super) fn has_odoo_conf_of(&self, before: &Self, from: Edition, to: Edition) -> bool {
+        let (Some(old), Some(new)) = (before.release, self.release) else { return false };
+        let expected = editions::odoo_conf(&before.odoo_conf, (old, from), (new, to));
+        old != new && self.odoo_conf == expected
+    }
+
+    /// Gives the same content the number and the odoo.conf of another release.
+    pub(super) fn renumbered_as(self, other: &Self) -> Self {
+        Self { release: other.release, odoo_conf: other.odoo_conf.clone(), ..self }
     }
 
     /// Lists where users' business is not as it was, whatever was upgraded.

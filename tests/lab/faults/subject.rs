@@ -15,7 +15,7 @@ use super::{
 use crate::{
     lab::{Disk, Server},
     load::Load,
-    world::{DATABASE, Run, World},
+    world::{DATABASE, HOST, Run, World},
 };
 
 /// How long `deploy` may take to end.
@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Upgrade,
     /// A deploy of code and configuration, which Odoo reloads.
     CodeOnly,
+    /// A rollback that takes the database back, too.
+    Rollback,
 }
 
 /// On which of its two states a host ended.
@@ -44,14 +46,21 @@ pub(super) struct Subject {
     pub(super) world: World,
     editions: Editions,
     pub(super) kind: Kind,
-    live: Edition,
+    live: Side,
     offered: Edition,
-    before: Standing,
+    /// What a rollback goes back to.
+    earlier: Option<Side>,
     /// The newest journal before the deploy.
     journal: Option<String>,
-    /// Every row of the writer that PostgreSQL ever acknowledged.
-    rows: Vec<u32>,
     written: u32,
+}
+
+/// A state of the host, whole.
+struct Side {
+    edition: Edition,
+    standing: Standing,
+    /// The writer's rows that its database must have: those that were acknowledged.
+    rows: Vec<u32>,
 }
 
 /// A deploy under way, with those who use the host meanwhile.
@@ -62,12 +71,13 @@ pub(super) struct Underway {
 }
 
 impl Kind {
-    pub(super) const ALL: &[Self] = &[Self::Upgrade, Self::CodeOnly];
+    pub(super) const ALL: &[Self] = &[Self::Upgrade, Self::CodeOnly, Self::Rollback];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Upgrade => "upgrade",
             Self::CodeOnly => "code-only",
+            Self::Rollback => "rollback",
         }
     }
 }
@@ -82,18 +92,31 @@ impl Subject {
                (name, active, company_id, partner_id, device, serial_number, problem, received_on, state)
              VALUES ('TR/1', true, 1, 1, 'Radio', 'SN-1', 'It hums', '2026-01-02', 'received')",
         );
-        let nothing = Edition { code: 0, database: 0 };
-        Self {
+        let edition = Edition { code: 0, database: 0 };
+        let mut subject = Self {
             editions: Editions::of(&world),
             kind,
-            live: nothing,
-            offered: nothing,
-            before: Standing::look(world.server()),
+            live: Side::look(world.server(), edition),
+            offered: edition,
+            earlier: None,
             journal: None,
-            rows: Vec::new(),
             written: 0,
             world,
+        };
+        if kind == Kind::Rollback {
+            subject.leave_something_behind();
         }
+        subject
+    }
+
+    /// Deploys an upgrade, so that there is something to go back to.
+    fn leave_something_behind(&mut self) {
+        let edition = Edition { code: 1, database: 1 };
+        self.editions.commit(&self.world, edition);
+        self.world.deploy_ok(&[]);
+        let live = Side::look(self.world.server(), edition);
+        self.offered = self.live.edition;
+        self.earlier = Some(std::mem::replace(&mut self.live, live));
     }
 
     pub(super) fn server(&self) -> &Server {
@@ -107,7 +130,12 @@ impl Subject {
         let server = self.world.server();
         let visitors = Load::start_light(server, "/taller/estado");
         let writer = Writer::start(server, self.written);
-        let mut deploy = self.world.deploy_command(&[]);
+        let mut deploy = match self.kind {
+            Kind::Upgrade | Kind::CodeOnly => self.world.deploy_command(&[]),
+            Kind::Rollback => {
+                self.world.command(&["rollback", "--host", HOST, "--with-database", "--yes"])
+            }
+        };
         let deploy = deploy.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Underway { deploy, writer, visitors }
     }
@@ -126,22 +154,23 @@ impl Subject {
         let acknowledged = underway.writer.stop();
         // One more may have been written without an answer.
         self.written = acknowledged.last().map_or(self.written, |last| last + 1) + 1;
-        self.rows.extend(acknowledged);
+        self.live.rows.extend(acknowledged);
         run
     }
 
     /// Returns every row that was acknowledged in the deploys that ended.
     pub(super) fn rows_of_the_past(&self) -> &[u32] {
-        &self.rows
+        &self.live.rows
     }
 
     /// Returns every row that was acknowledged so far.
     pub(super) fn rows(&self, underway: &Underway) -> Vec<u32> {
-        [self.rows.clone(), underway.writer.acknowledged()].concat()
+        [self.live.rows.clone(), underway.writer.acknowledged()].concat()
     }
 
     /// Holds what a host at rest holds against what it must: exactly the old state,
-    /// or the new one where the journal says so.
+    /// or the new one where the journal says so. `rows` are those that were
+    /// acknowledged before the fault.
     ///
     /// # Errors
     /// Returns all that is wrong.
@@ -154,10 +183,15 @@ impl Subject {
         let end = if self.is_committed(server) { End::New } else { End::Old };
         let mut problems = standing::leftovers(server);
         let now = Standing::look(server);
-        match end {
-            End::Old => problems.extend(now.differences(&self.before, sequences)),
-            End::New => problems.extend(self.differences_from_new(&now)),
-        }
+        let (differ, rows) = match (end, &self.earlier) {
+            (End::Old, _) => (now.differences(&self.live.standing, sequences), rows),
+            (End::New, None) => (self.differences_from_new(&now), rows),
+            // What was written since is kept aside, and comes back when rolled back again.
+            (End::New, Some(earlier)) => {
+                (self.differences_from_earlier(&now, earlier, sequences), earlier.rows.as_slice())
+            }
+        };
+        problems.extend(differ);
         let there = writer::rows(server);
         let lost: Vec<_> = rows.iter().filter(|row| !there.contains(row)).collect();
         if !lost.is_empty() {
@@ -167,11 +201,18 @@ impl Subject {
     }
 
     /// Goes on from what the host is now.
-    pub(super) fn go_on(&mut self, end: End, now: Standing) {
-        if end == End::New {
-            self.live = self.offered;
+    pub(super) fn go_on(&mut self, end: End, standing: Standing) {
+        if end == End::Old {
+            self.live.standing = standing;
+            return;
         }
-        self.before = now;
+        let rows = self.earlier.as_ref().unwrap_or(&self.live).rows.clone();
+        let left =
+            std::mem::replace(&mut self.live, Side { edition: self.offered, standing, rows });
+        if self.earlier.is_some() {
+            self.offered = left.edition;
+            self.earlier = Some(left);
+        }
     }
 
     /// Tells whether the deploy under way has passed its commit point.
@@ -186,35 +227,53 @@ impl Subject {
     }
 
     fn offer(&mut self) {
-        if self.offered != self.live {
+        if self.offered != self.live.edition {
             return;
         }
-        let code = self.live.code + 1;
+        let code = self.live.edition.code + 1;
         let database = match self.kind {
             Kind::Upgrade => code,
-            Kind::CodeOnly => self.live.database,
+            Kind::CodeOnly | Kind::Rollback => self.live.edition.database,
         };
         self.offered = Edition { code, database };
         self.editions.commit(&self.world, self.offered);
     }
 
-    /// Lists where the host is not wholly what is deployed.
-    pub(super) fn differences_from_new(&self, now: &Standing) -> Vec<String> {
-        let mut differ = now.lost(&self.before);
+    /// Lists where the host is not wholly what is deployed, or users' business is
+    /// not what it was.
+    fn differences_from_new(&self, now: &Standing) -> Vec<String> {
+        let mut differ = now.lost(&self.live.standing);
         let expected = editions::expected_parts(self.offered);
         if now.parts != expected {
             differ.push(format!("{:?} and not {expected:?}", now.parts));
         }
-        let (Some(old), Some(new)) = (self.before.release, now.release) else {
-            differ.push(format!("release {:?} after {:?}", now.release, self.before.release));
-            return differ;
-        };
-        let conf =
-            editions::odoo_conf(&self.before.odoo_conf, (old, self.live), (new, self.offered));
-        if new == old || now.odoo_conf != conf {
-            differ.push(format!("release {new} after {old}, odoo.conf:\n{}", now.odoo_conf));
+        if !now.has_odoo_conf_of(&self.live.standing, self.live.edition, self.offered) {
+            differ.push(format!("release {:?}, odoo.conf:\n{}", now.release, now.odoo_conf));
         }
         differ
+    }
+
+    /// Lists where the host is not what it was before: all but the number of the
+    /// release is as it was.
+    fn differences_from_earlier(
+        &self,
+        now: &Standing,
+        earlier: &Side,
+        sequences: Sequences,
+    ) -> Vec<String> {
+        let mut differ = Vec::new();
+        if !now.has_odoo_conf_of(&self.live.standing, self.live.edition, earlier.edition) {
+            differ.push(format!("release {:?}, odoo.conf:\n{}", now.release, now.odoo_conf));
+        }
+        let renumbered = now.clone().renumbered_as(&earlier.standing);
+        differ.extend(renumbered.differences(&earlier.standing, sequences));
+        differ
+    }
+}
+
+impl Side {
+    fn look(server: &Server, edition: Edition) -> Self {
+        Self { edition, standing: Standing::look(server), rows: Vec::new() }
     }
 }
 

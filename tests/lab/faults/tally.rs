@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -28,10 +28,25 @@ pub(super) struct Tally {
 struct Row {
     old: u32,
     new: u32,
+    otherwise: u32,
     longest: Duration,
 }
 
 impl Fault {
+    pub(super) const ALL: &[Self] =
+        &[Self::KillAtEntry, Self::CutAtEntry, Self::KillAtRandom, Self::CutAtRandom];
+
+    /// Tells whether a word of the command line means this fault, too.
+    pub(super) fn is_meant_by(self, word: &str) -> bool {
+        match word {
+            "kill" => self == Self::KillAtEntry,
+            "cut" => self == Self::CutAtEntry,
+            "random" => matches!(self, Self::KillAtRandom | Self::CutAtRandom),
+            "all" => true,
+            _ => panic!("no such kind of fault: {word}"),
+        }
+    }
+
     const fn words(self) -> &'static str {
         match self {
             Self::KillAtEntry => "killed at a step",
@@ -43,8 +58,12 @@ impl Fault {
 }
 
 impl Tally {
-    pub(super) fn count(&self, what: (Kind, Fault), (end, took): (End, Duration)) {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Counts one, and says so to those who watch.
+    #[expect(clippy::print_stderr, reason = "a run for the record takes hours")]
+    pub(super) fn count(&self, what: (Kind, Fault), moment: &str, (end, took): (End, Duration)) {
+        let (kind, fault) = (what.0.name(), what.1.words());
+        eprintln!("{kind}, {fault}, {moment}: {end:?} after {:.1} s", took.as_secs_f64());
+        let mut rows = self.rows();
         let row = rows.entry(what).or_default();
         match end {
             End::Old => row.old += 1,
@@ -53,20 +72,33 @@ impl Tally {
         row.longest = row.longest.max(took);
     }
 
+    /// Counts a host that ended neither as before nor as after.
+    pub(super) fn count_otherwise(&self, what: (Kind, Fault)) {
+        self.rows().entry(what).or_default().otherwise += 1;
+    }
+
+    /// Tells whether every host ended as before or as after.
+    pub(super) fn is_as_promised(&self) -> bool {
+        self.rows().values().all(|row| row.otherwise == 0)
+    }
+
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<(Kind, Fault), Row>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Writes a table in Markdown.
     pub(super) fn table(&self) -> String {
         let mut table =
-            "| Deploy | Fault | Times | Ended old | Ended new | Longest until served |\n\
-                         |---|---|---|---|---|---|\n"
+            "| Deploy | Fault | Times | Ended old | Ended new | Ended otherwise | Longest until served |\n\
+                         |---|---|---|---|---|---|---|\n"
                 .to_owned();
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((kind, fault), Row { old, new, longest }) in rows.iter() {
+        for ((kind, fault), Row { old, new, otherwise, longest }) in self.rows().iter() {
             writeln!(
                 table,
-                "| {} | {} | {} | {old} | {new} | {:.0} s |",
+                "| {} | {} | {} | {old} | {new} | {otherwise} | {:.0} s |",
                 kind.name(),
                 fault.words(),
-                old + new,
+                old + new + otherwise,
                 longest.as_secs_f64()
             )
             .expect("a text takes everything");
