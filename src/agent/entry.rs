@@ -18,7 +18,7 @@ use super::{
 use crate::{
     host::HostName,
     layout::Layout,
-    plan::{Step, Transaction},
+    plan::{Outcome, Step, Transaction},
     render,
     secret::{Redactor, Secret, is_sensitive_key},
 };
@@ -35,6 +35,9 @@ pub enum AgentError {
     /// What a dead transaction left could not be ended.
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    /// A host could not be brought back to one of its two states.
+    #[error("{0} is not recovered; its history says what stands in the way")]
+    Broken(HostName),
     /// The plan's file holds no plan.
     #[error("failed to read the plan `{path}`")]
     Plan {
@@ -83,13 +86,18 @@ pub fn run_transaction(server: &Server, plan: &Path) -> Result<(), AgentError> {
 /// Ends what dead transactions left on one host, or on all of the server.
 ///
 /// # Errors
-/// Fails when a recovery could not be begun; how it ended is in the host's history.
+/// Fails when a recovery could not be begun, or a host not be brought back: whoever
+/// started this tries again later.
 pub fn run_recovery(server: &Server, host: Option<&HostName>) -> Result<(), AgentError> {
-    match host {
-        Some(host) => recover::recover(server, host).map(drop)?,
-        None => recover::recover_all(server).map(drop)?,
-    }
-    Ok(())
+    let ended = match host {
+        Some(host) => {
+            let outcome = recover::recover(server, host)?;
+            outcome.map(|outcome| (host.clone(), outcome)).into_iter().collect()
+        }
+        None => recover::recover_all(server)?,
+    };
+    let broken = ended.into_iter().find(|(_, outcome)| matches!(outcome, Outcome::Broken { .. }));
+    broken.map_or(Ok(()), |(host, _)| Err(AgentError::Broken(host)))
 }
 
 /// Starts a recovery that outlives this process, where the host needs one.

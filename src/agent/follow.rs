@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{
+    history,
     journal::{self, Begin, Entry},
     lock,
     recover::RecoverError,
@@ -157,10 +158,16 @@ fn newest(
     let Ok(entries) = fs::read_dir(server.path(&journals)) else { return Ok(None) };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let mut ids: Vec<_> = names.filter_map(|name| TransactionId::parse(&name)).collect();
-    // Ids begin with the time.
-    ids.sort();
     let held = lock::holder(server, &layout)?.map(|holder| holder.transaction);
     let unfinished = journal::unfinished(server, &journals)?;
+    // Ids begin with the time, but clocks are set back: what runs comes first, then
+    // what the history names last.
+    let last = history::read(server, &layout)?.pop().map(|line| line.holder.transaction);
+    let rank = |id: &TransactionId| {
+        let is = |other: Option<&str>| other == Some(id.as_str());
+        (is(held.as_deref()), unfinished.as_ref() == Some(id), is(last.as_deref()))
+    };
+    ids.sort_by_key(|id| (rank(id), id.clone()));
     for id in ids.into_iter().rev() {
         let entries = journal::read(server, &journals.join(id.as_str()))?;
         let Some(Entry::Begin(begin)) = entries.into_iter().next() else { continue };
@@ -266,10 +273,12 @@ pub(super) fn settle(server: &Server, host: &HostName) -> Result<(), RecoverErro
 }
 
 /// Tells whether a unit is at work, or about to be; one that cannot be asked about
-/// is taken to be.
+/// is taken to be, and one that waits for its next try is not.
 fn is_up(server: &Server, unit: &str) -> bool {
     let state = Systemd::new(server).state(unit);
-    !state.is_ok_and(|state| matches!(state.active.as_str(), "" | "inactive" | "failed"))
+    !state.is_ok_and(|state| {
+        matches!(state.active.as_str(), "" | "inactive" | "failed") || state.sub == "auto-restart"
+    })
 }
 
 /// Relays the events of a transaction until it is finished, whoever finishes it.

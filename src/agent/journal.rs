@@ -59,7 +59,10 @@ pub enum Entry {
         failure: Failure,
     },
     /// One way back was gone, the last one first.
-    Undone,
+    Undone {
+        /// Which.
+        undo: Undo,
+    },
     /// Nothing is left to do.
     End {
         /// How it ended.
@@ -249,7 +252,8 @@ mod tests {
         assert_eq!(read(&server, directory).unwrap().last(), Some(&Entry::Commit));
         let host = HostName::parse("a.example").unwrap();
         let mut resumed = Journal::resume(&server, directory, &host).unwrap();
-        resumed.write(&Entry::Undone).unwrap();
-        assert_eq!(read(&server, directory).unwrap()[1..], [Entry::Commit, Entry::Undone]);
+        let next = Entry::Undone { undo: Undo::LiftHold };
+        resumed.write(&next).unwrap();
+        assert_eq!(read(&server, directory).unwrap()[1..], [Entry::Commit, next]);
     }
 }

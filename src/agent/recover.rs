@@ -10,6 +10,7 @@ use std::{
 use super::{
     entry,
     events::EventLog,
+    history,
     journal::{self, Begin, Entry, Journal},
     lock::{HostLock, LockError},
     observe,
@@ -62,6 +63,10 @@ struct Remains {
     committed: bool,
     /// Why it was being taken back when it died, where it was.
     failure: Option<Failure>,
+    /// The ways back that were not gone yet, first step first.
+    left: Vec<Undo>,
+    /// Whether the host was held.
+    held: bool,
 }
 
 /// Ends the host's transaction that began and did not end, where there is one,
@@ -156,23 +161,45 @@ impl Remains {
             carried_out: false,
             committed: false,
             failure: None,
+            left: Vec::new(),
+            held: false,
         };
+        let mut undone = Vec::new();
         for entry in &entries[1..] {
             match entry {
                 Entry::Before { step, undo } => {
                     remains.step.clone_from(step);
                     remains.undos.extend(undo.iter().cloned());
                 }
+                Entry::After { .. } => remains.held = remains.undos.contains(&Undo::LiftHold),
+                Entry::Undone { undo } => undone.push(undo),
                 Entry::CarryOut => remains.carried_out = true,
                 Entry::Commit => remains.committed = true,
                 // The first reason is the one that counts: a later one is a recovery's own.
                 Entry::Revert { failure } => {
                     remains.failure.get_or_insert_with(|| failure.clone());
                 }
-                Entry::Begin(_) | Entry::After { .. } | Entry::Undone | Entry::End { .. } => {}
+                Entry::Begin(_) | Entry::End { .. } => {}
             }
         }
+        remains.left = remains.undos.clone();
+        remains.left.retain(|undo| !undone.contains(&undo));
         Some(remains)
+    }
+
+    /// Tells whether a person has lifted the hold after the way back had failed: the
+    /// host is theirs then, and users may have written since.
+    fn is_taken_over(&self, server: &Server) -> Result<bool, FileError> {
+        let transaction = &self.begin.transaction;
+        let layout = Layout::new(transaction.host.clone());
+        let is_held = server.path(&layout.hold()).exists();
+        if self.committed || !self.held || is_held || !self.left.contains(&Undo::LiftHold) {
+            return Ok(false);
+        }
+        let lines = history::read(server, &layout)?;
+        Ok(lines.iter().any(|line| {
+            line.holder.transaction == transaction.id.as_str() && line.outcome == "broken"
+        }))
     }
 
     /// Says why the transaction is ended here.
@@ -202,6 +229,12 @@ impl Run<'_> {
     fn end(&mut self, remains: &Remains) -> Outcome {
         self.tell(&Event::Recovering { step: remains.step.clone() });
         let failure = remains.failure(self.server);
+        if remains.is_taken_over(self.server).unwrap_or(false) {
+            self.end_journal("left");
+            let found = "the hold was removed by hand: the host is left as it is";
+            let revert = self::failure("recover", &StepError::found(found));
+            return self.broken(failure, revert);
+        }
         if let Err(error) = service::forbid_start(self).and_then(|()| self.clean_up(remains)) {
             let revert = self.redacted(self::failure("recover", &error));
             return self.broken(failure, revert);
@@ -233,25 +266,14 @@ impl Run<'_> {
     fn clean_up(&mut self, remains: &Remains) -> Result<(), StepError> {
         self.mask_logs()?;
         if remains.needs_postgres() {
-            let postgres = self.wait_for_postgres()?;
+            // Another name than the dead transaction's: its sessions are about to be ended.
+            let application = format!("odoo-recover-{}", self.transaction.id);
+            let postgres = Postgres::new(self.server, &self.access, &application)?;
+            postgres.wait_until_there(POSTGRES_PATIENCE)?;
             let sessions = format!("odoo-deploy-{}", self.transaction.id);
             postgres.end_backends(&sessions)?;
         }
         Ok(())
-    }
-
-    fn wait_for_postgres(&self) -> Result<Postgres, StepError> {
-        // Another name than the dead transaction's: its sessions are about to be ended.
-        let application = format!("odoo-recover-{}", self.transaction.id);
-        let postgres = Postgres::new(self.server, &self.access, &application)?;
-        let deadline = Instant::now() + POSTGRES_PATIENCE;
-        loop {
-            match postgres.version() {
-                Ok(_) => return Ok(postgres),
-                Err(error) if Instant::now() >= deadline => return Err(error.into()),
-                Err(_) => thread::sleep(PAUSE),
-            }
-        }
     }
 
     fn mask_logs(&mut self) -> Result<(), FileError> {

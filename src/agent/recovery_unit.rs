@@ -4,6 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
@@ -20,6 +21,10 @@ use crate::{
 /// The unit that recovers at boot. Not `odoo-…`: a drop-in for all of a server's
 /// `odoo-` units is not meant for it.
 const AT_BOOT: &str = "deploy-recover.service";
+
+/// How long a recovery that failed waits for its next try: what stood in the way,
+/// a PostgreSQL that is down for one, may come back.
+const NEXT_TRY: Duration = Duration::from_secs(60);
 
 /// Returns the name of a transaction's unit.
 pub(super) fn of_transaction(id: &TransactionId) -> String {
@@ -58,17 +63,19 @@ fn at_boot(server: &Server) -> String {
          Description=Recovery of interrupted deploys\n\
          After=postgresql.service network.target\n\
          RequiresMountsFor=/opt/odoo\n\
+         StartLimitIntervalSec=0\n\
          \n\
          [Service]\n\
          Type=exec\n\
          ExecStart={} agent recover\n\
          Restart=on-failure\n\
-         RestartSec=5\n\
+         RestartSec={}\n\
          OOMPolicy=continue\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n",
-        quoted(&installed(server))
+        quoted(&installed(server)),
+        NEXT_TRY.as_secs(),
     )
 }
 
@@ -92,8 +99,14 @@ pub(super) fn start(
     transaction: &TransactionId,
 ) -> Result<(), ProgramError> {
     let unit = of_recovery(transaction);
-    if Systemd::new(server).state(&unit)?.is_running() {
+    let systemd = Systemd::new(server);
+    let state = systemd.state(&unit)?;
+    if state.is_running() {
         return Ok(());
+    }
+    if state.exists() {
+        // It waits for its next try.
+        return systemd.start(&unit);
     }
     let mut command = server.command("systemd-run");
     command
@@ -101,7 +114,9 @@ pub(super) fn start(
         .arg(format!("--unit={unit}"))
         .arg(format!("--description=odoo-deploy recovery of {host}"))
         .args(["--property=OOMPolicy=continue", "--property=TimeoutStopSec=10"])
-        .args(["--property=Restart=on-failure", "--property=RestartSec=1", "--"])
+        .args(["--property=Restart=on-failure", "--property=StartLimitIntervalSec=0"])
+        .arg(format!("--property=RestartSec={}", NEXT_TRY.as_secs()))
+        .arg("--")
         .arg(running())
         .args(["agent", "recover", "--host", host.as_str()]);
     if server.root() != Path::new("/") {

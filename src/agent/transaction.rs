@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -29,6 +29,9 @@ use crate::{
         CopyName, DatabaseAccess, Event, Failure, Holder, Outcome, ReleaseState, Step, Transaction,
     },
 };
+
+/// How long a way back waits for PostgreSQL.
+const POSTGRES_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A transaction under way: what the steps work with.
 pub struct Run<'a> {
@@ -361,9 +364,11 @@ impl Run<'_> {
         let _ = self.journal.write(&Entry::Revert { failure: why.clone() });
         let mut apart = None;
         for undo in done.iter().rev() {
-            let undone = undo.carry_out(self);
-            let _ = self.journal.write(&Entry::Undone);
-            let Err(error) = undone else { continue };
+            let undone = self.wait_for_postgres(undo).and_then(|()| undo.carry_out(self));
+            let Err(error) = undone else {
+                let _ = self.journal.write(&Entry::Undone { undo: undo.clone() });
+                continue;
+            };
             let failure = self.redacted(failure("revert", &error));
             match undo.consequence() {
                 Consequence::Litter => self.warn(format!("something stays: {}", failure.message)),
@@ -374,6 +379,16 @@ impl Run<'_> {
         self.held_jobs.clear();
         self.interruption_ends();
         apart.map_or(Ok(()), Err)
+    }
+
+    /// Gives a PostgreSQL that is away time to come back: a restart of it may be why
+    /// everything is taken back.
+    fn wait_for_postgres(&self, undo: &Undo) -> Result<(), StepError> {
+        if !undo.needs_postgres() {
+            return Ok(());
+        }
+        let postgres = step::database::postgres(self)?;
+        Ok(postgres.wait_until_there(POSTGRES_PATIENCE)?)
     }
 
     /// Does what is left after the commit point; a failure is told and the rest goes on.
@@ -433,9 +448,13 @@ impl Run<'_> {
         self.events.tell(&finished);
         // A broken host stays unfinished: the next agent that starts tries again.
         if !matches!(outcome, Outcome::Broken { .. }) {
-            let end = Entry::End { outcome: history::word(outcome).to_owned() };
-            let _ = self.journal.write(&end);
+            self.end_journal(history::word(outcome));
         }
+    }
+
+    /// Writes the last entry: nobody has to end the transaction any more.
+    pub(super) fn end_journal(&mut self, word: &str) {
+        let _ = self.journal.write(&Entry::End { outcome: word.to_owned() });
     }
 
     pub(super) fn redacted(&self, failure: Failure) -> Failure {

@@ -282,7 +282,9 @@ fn conclude(
             terminal.step_failure(failure);
             terminal.step_failure(revert);
             terminal.hint(Some(&format!(
-                "the host needs a person; everything needed for a repair is kept: {}",
+                "the host is held between two states and users see the maintenance page; the \
+                 server tries again every minute, so mend what stands in the way. Everything \
+                 needed for a repair is kept: {}",
                 kept.join(", ")
             )));
             ExitCode::Broken

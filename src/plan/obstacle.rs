@@ -88,8 +88,8 @@ fn server(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
                 "transaction {transaction} did not end on this host, and could not be taken back"
             ))
             .hint(format!(
-                "`deploy attach --host {}` shows what stood in the way; mend that, and deploy \
-                 again: the server tries again first",
+                "`deploy attach --host {}` shows what stands in the way; the server tries again \
+                 every minute, and before it plans",
                 desired.host
             )),
         );

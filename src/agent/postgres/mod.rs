@@ -20,6 +20,11 @@ mod sessions;
 mod snapshot;
 mod swap;
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use serde::Deserialize;
 
 use crate::host::DatabaseName;
@@ -34,6 +39,9 @@ pub use swap::{Swap, Swapped};
 
 use psql::Call;
 use quote::quote_literal;
+
+/// How long to wait between two looks whether PostgreSQL is there.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// A PostgreSQL cluster as one host's system user reaches it.
 #[derive(Debug, Clone)]
@@ -99,6 +107,21 @@ impl Postgres {
     pub fn version(&self) -> Result<u32, PostgresError> {
         let call = Call::cluster("ask the version of", "PostgreSQL");
         self.query(&call, "SELECT current_setting('server_version_num')::int;")
+    }
+
+    /// Waits until PostgreSQL answers: it may be starting, or have no connection to spare.
+    ///
+    /// # Errors
+    /// Fails with its last answer when the time is over.
+    pub fn wait_until_there(&self, patience: Duration) -> Result<(), PostgresError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.version() {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
     }
 
     /// Looks at the cluster as a whole.

@@ -115,7 +115,7 @@ pub(super) fn record_seen(
 }
 
 /// Opens the host's cluster; sessions are found by the transaction's id.
-pub(super) fn postgres(run: &Run<'_>) -> Result<Postgres, StepError> {
+pub(in crate::agent) fn postgres(run: &Run<'_>) -> Result<Postgres, StepError> {
     let application = format!("odoo-deploy-{}", run.transaction.id);
     Ok(Postgres::new(run.server, &run.access, &application)?)
 }

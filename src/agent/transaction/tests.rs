@@ -404,10 +404,31 @@ fn a_host_that_could_not_be_recovered_is_tried_again() {
     machine.execute(&transaction(vec![], stop_and_install(), vec![]));
     let again = recover::recover(&machine.server, &machine.host()).unwrap();
     assert!(matches!(again, Some(Outcome::Broken { .. })), "{again:?}");
+    let text = machine.text(&machine.layout.history()).unwrap();
+    assert_eq!(text.lines().count(), 1, "said once: {text}");
     fs::remove_file(machine.root.path().join("refuses-start")).unwrap();
     let mended = recover::recover(&machine.server, &machine.host()).unwrap();
     assert!(matches!(mended, Some(Outcome::Reverted { .. })), "{mended:?}");
     machine.is_as_before();
+}
+
+#[test]
+fn a_host_that_a_person_took_over_is_left_alone() {
+    let machine = Machine::new();
+    machine.refuse("enable");
+    machine.refuse("start");
+    machine.execute(&transaction(vec![], stop_and_install(), vec![]));
+    fs::remove_file(machine.path(&machine.layout.hold())).unwrap();
+    let calls = machine.calls();
+    let outcome = recover::recover(&machine.server, &machine.host()).unwrap();
+    let Some(Outcome::Broken { revert, .. }) = outcome else { panic!("{outcome:?}") };
+    assert!(revert.message.contains("removed by hand"), "{}", revert.message);
+    assert_eq!(
+        machine.calls()[calls.len()..],
+        ["kill", "stop"],
+        "leftovers of the dead process only"
+    );
+    assert_eq!(machine.unfinished(), None);
 }
 
 #[test]

@@ -75,9 +75,9 @@ fn odoo_is_of_the_series_that_the_hosts_file_says() {
 fn a_host_between_two_states_is_left_alone() {
     refuses(
         |sample| sample.observed.host.unfinished = Some("20260101T000000Z-1".into()),
-        "transaction 20260101T000000Z-1 did not end on this host\n  \
-         hint: its journal, /opt/odoo/acme.example.com/journal/20260101T000000Z-1, says where it \
-         stopped; when the host is well again, remove that directory",
+        "transaction 20260101T000000Z-1 did not end on this host, and could not be taken back\n  \
+         hint: `deploy attach --host acme.example.com` shows what stands in the way; the server \
+         tries again every minute, and before it plans",
     );
 }
 
