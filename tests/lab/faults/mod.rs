@@ -10,7 +10,7 @@ mod subject;
 mod tally;
 mod writer;
 
-use series::Selection;
+use series::{Blow, Selection};
 use subject::Kind;
 use tally::{Chance, Tally};
 
@@ -40,4 +40,9 @@ fn a_deploy_of_code_ends_old_or_new_when_the_power_goes_at_any_step() {
 #[test]
 fn an_upgrade_ends_old_or_new_when_the_power_goes_at_any_moment() {
     series::cuts_at_random(Kind::Upgrade, MOMENTS, Chance::of(1), &Tally::default());
+}
+
+#[test]
+fn an_upgrade_ends_old_or_new_when_the_power_goes_while_it_is_taken_back() {
+    series::blows_to_recovery(Kind::Upgrade, Blow::Cut, None, &Tally::default());
 }

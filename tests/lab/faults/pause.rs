@@ -27,19 +27,23 @@ pub(super) enum Process {
 }
 
 /// Has the process stand still behind its `entry`th entry; one that stands still
-/// behind another one goes on.
+/// goes on.
 pub(super) fn ask(server: &Server, process: Process, entry: usize) {
-    fs::write(asked(server, process), entry.to_string()).unwrap();
+    ask_also(server, process, entry);
     let _ = fs::remove_file(paused(server));
+}
+
+/// Has the process stand still behind its `entry`th entry, too, while another one does.
+pub(super) fn ask_also(server: &Server, process: Process, entry: usize) {
+    fs::write(asked(server, process), entry.to_string()).unwrap();
 }
 
 /// Lets every process go on to its end.
 pub(super) fn forget(server: &Server) {
-    for file in
-        [asked(server, Process::Transaction), asked(server, Process::Recovery), paused(server)]
-    {
-        let _ = fs::remove_file(file);
+    for process in [Process::Transaction, Process::Recovery] {
+        let _ = fs::remove_file(asked(server, process));
     }
+    let _ = fs::remove_file(paused(server));
 }
 
 /// Tells whether a process stands still.
@@ -81,7 +85,8 @@ pub(super) fn journal(server: &Server) -> Vec<Value> {
 /// Describes an entry in a few words.
 pub(super) fn describe(entry: &Value) -> String {
     let kind = entry["entry"].as_str().unwrap_or("?");
-    match entry["step"].as_str() {
+    let step = entry["step"].as_str().or_else(|| entry["undo"]["undo"].as_str());
+    match step {
         Some(step) => format!("{kind} “{step}”"),
         None => kind.to_owned(),
     }

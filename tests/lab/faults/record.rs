@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    series::{self, Selection},
+    series::{self, Blow, Selection},
     subject::Kind,
     tally::{Chance, Fault, Tally},
 };
@@ -37,11 +37,12 @@ fn record() {
                     if catch_unwind(AssertUnwindSafe(strikes)).is_err() {
                         tally.count_otherwise((*kind, **fault));
                     }
+                    // Who ends the run early has what there is.
+                    fs::write(table, tally.table()).unwrap();
                 }
             });
         }
     });
-    fs::write(table, tally.table()).unwrap();
     assert!(tally.is_as_promised(), "a host ended neither old nor new");
 }
 
@@ -52,5 +53,7 @@ fn strike(kind: Kind, fault: Fault, times: u32, seed: u64, tally: &Tally) {
         Fault::CutAtEntry => series::cuts(kind, every, Some(times), tally),
         Fault::KillAtRandom => series::kills_at_random(kind, times, Chance::of(seed), tally),
         Fault::CutAtRandom => series::cuts_at_random(kind, times, Chance::of(seed), tally),
+        Fault::KillOfRecovery => series::blows_to_recovery(kind, Blow::Kill, Some(times), tally),
+        Fault::CutOfRecovery => series::blows_to_recovery(kind, Blow::Cut, Some(times), tally),
     }
 }

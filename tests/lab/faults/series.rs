@@ -18,6 +18,9 @@ use crate::{
     world::World,
 };
 
+/// How long a recovery may take to its next entry; one that was killed waits a minute.
+const PATIENCE: Duration = Duration::from_secs(240);
+
 /// How many power cuts one deploy takes at random moments.
 const CUTS_OF_A_DEPLOY: u32 = 4;
 
@@ -28,19 +31,30 @@ const DEPLOYED_TO: u32 = 6;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Selection {
     /// Each step once: killed when its entry is written and nothing of it is done,
-    /// cut when it is done and nothing else has synced it yet.
+    /// cut when it is done and nothing else has synced it yet. What comes before the
+    /// first change of something live is the same in every deploy, so that the power
+    /// is cut there in upgrades only.
     EachStep,
     /// Every entry.
     EachEntry,
 }
 
 impl Selection {
-    fn kills(self, entry: &Value) -> bool {
-        self == Self::EachEntry || matches!(kind(entry), "begin" | "before" | "commit")
+    /// Tells whether to kill at the last of these entries.
+    fn kills(self, entries: &[Value]) -> bool {
+        self == Self::EachEntry || matches!(last_kind(entries), "begin" | "before" | "commit")
     }
 
-    fn cuts(self, entry: &Value) -> bool {
-        self == Self::EachEntry || matches!(kind(entry), "begin" | "after" | "commit")
+    /// Tells whether to cut the power at the last of these entries.
+    fn cuts(self, deploy: Kind, entries: &[Value]) -> bool {
+        let is_alike =
+            deploy != Kind::Upgrade && !entries.iter().any(|entry| entry["entry"] == "carry-out");
+        match self {
+            Self::EachEntry => true,
+            Self::EachStep => {
+                !is_alike && matches!(last_kind(entries), "begin" | "after" | "commit")
+            }
+        }
     }
 }
 
@@ -52,7 +66,8 @@ pub(super) fn kills(kind: Kind, selection: Selection, times: Option<u32>, tally:
     let mut left = times;
     while left != Some(0) {
         let mut underway = start(&mut subject, entry + 1);
-        let reached = advance(&subject, &mut underway, entry + 1, |entry| selection.kills(entry));
+        let reached =
+            advance(&subject, &mut underway, entry + 1, |entries| selection.kills(entries));
         let Some(reached) = reached else {
             completed(&mut subject, underway);
             if left.is_none() {
@@ -65,6 +80,7 @@ pub(super) fn kills(kind: Kind, selection: Selection, times: Option<u32>, tally:
         let moment = moment(&subject, entry);
         let struck = Instant::now();
         kill(&subject);
+        pause::forget(subject.server());
         let fault = (kind, Fault::KillAtEntry);
         let took = after_a_kill(&mut subject, underway, struck, &moment);
         tally.count(fault, &moment, took);
@@ -99,7 +115,7 @@ pub(super) fn cuts(kind: Kind, selection: Selection, times: Option<u32>, tally: 
         let mut entry = 0;
         let mut underway = start(&mut subject, 1);
         while left != Some(0) {
-            let wanted = |entry: &Value| selection.cuts(entry);
+            let wanted = |entries: &[Value]| selection.cuts(kind, entries);
             let Some(reached) = advance(&subject, &mut underway, entry + 1, wanted) else { break };
             entry = reached;
             let cut = Cut::now(&subject, &underway, runs);
@@ -149,6 +165,101 @@ pub(super) fn cuts_at_random(kind: Kind, times: u32, mut chance: Chance, tally: 
     }
 }
 
+/// What strikes the recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// It is killed at each of its entries; another one goes on.
+    Kill,
+    /// The power is cut at each of its entries; it goes on itself.
+    Cut,
+}
+
+/// Kills a transaction, and strikes the recovery that takes it back at each entry
+/// that it writes: once from the end of the way there, then from behind the commit
+/// point.
+pub(super) fn blows_to_recovery(kind: Kind, blow: Blow, times: Option<u32>, tally: &Tally) {
+    let (name, disk, fault) = match blow {
+        Blow::Kill => ("killed-back", Disk::Folder, Fault::KillOfRecovery),
+        Blow::Cut => ("cut-back", Disk::Image, Fault::CutOfRecovery),
+    };
+    let mut subject = Subject::new(name, kind, disk);
+    let mut struck = 0;
+    loop {
+        for last in [is_last_of_way, is_commit] {
+            let mut underway = start(&mut subject, 1);
+            advance(&subject, &mut underway, 1, last).expect("every deploy comes that far");
+            pause::ask_also(subject.server(), Process::Recovery, 1);
+            let mut written = pause::journal(subject.server()).len();
+            let begun = Instant::now();
+            kill(&subject);
+            let mut entry = 1;
+            while let Some(moment) = recovery_stands_still(&subject, written + entry) {
+                match blow {
+                    Blow::Kill => {
+                        kill_recovery(&subject);
+                        // The next one counts its own.
+                        written = pause::journal(subject.server()).len();
+                    }
+                    Blow::Cut => {
+                        let cut = Cut::now(&subject, &underway, struck);
+                        tally.count((kind, fault), &moment, cut.judge(&subject, &moment));
+                    }
+                }
+                struck += 1;
+                entry += 1;
+                pause::ask(subject.server(), Process::Recovery, entry);
+            }
+            assert!(entry > 1, "the recovery was never struck");
+            pause::forget(subject.server());
+            let moment = format!("{} entries of the recovery", entry - 1);
+            let took = after_a_kill(&mut subject, underway, begun, &moment);
+            if blow == Blow::Kill {
+                tally.count((kind, fault), &moment, took);
+            }
+        }
+        if times.is_none_or(|times| struck >= times) {
+            return;
+        }
+    }
+}
+
+fn is_last_of_way(entries: &[Value]) -> bool {
+    let is_last = |entry: &Value| entry["entry"] == "before" && entry["step"] == "check health";
+    entries.last().is_some_and(is_last)
+}
+
+fn is_commit(entries: &[Value]) -> bool {
+    last_kind(entries) == "commit"
+}
+
+/// Waits until the recovery stands still behind so many entries of the journal, and
+/// says where; none where it has ended.
+fn recovery_stands_still(subject: &Subject, written: usize) -> Option<String> {
+    let server = subject.server();
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < PATIENCE, "{}: the recovery: never", server.name());
+        let entries = pause::journal(server);
+        let last = entries.last().expect("it has begun");
+        if entries.len() >= written && pause::is_reached(server) {
+            return Some(format!("recovery, {}", pause::describe(last)));
+        }
+        // It cannot stand still behind the end.
+        if last_kind(&entries) == "end" && !pause::is_reached(server) {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(30));
+    }
+}
+
+/// Kills the process that ends what the transaction left.
+fn kill_recovery(subject: &Subject) {
+    let server = subject.server();
+    let id = pause::newest_journal(server).expect("it has begun");
+    let unit = format!("deployrc-{id}.service");
+    server.shell(&["systemctl", "kill", "--kill-whom=main", "--signal=KILL", &unit]).ok();
+}
+
 /// What a server's disk holds at a moment, and the rows that it must hold.
 struct Cut {
     checkpoint: String,
@@ -171,6 +282,8 @@ impl Cut {
         let struck = Instant::now();
         let name = format!("{}-copy", subject.server().name());
         let copy = Server::boot(&name, &self.checkpoint, Disk::Image, None);
+        // A recovery that was asked to stand still was asked so here, too.
+        pause::forget(&copy);
         let judged = standing::settle(&copy).and_then(|()| {
             let took = struck.elapsed();
             let (end, _) = subject.judge(&copy, &self.rows, Sequences::Ahead)?;
@@ -205,7 +318,7 @@ fn advance(
     subject: &Subject,
     underway: &mut Underway,
     mut entry: usize,
-    wanted: impl Fn(&Value) -> bool,
+    wanted: impl Fn(&[Value]) -> bool,
 ) -> Option<usize> {
     let server = subject.server();
     loop {
@@ -215,7 +328,7 @@ fn advance(
         }
         let entries = pause::journal(server);
         assert_eq!(entries.len(), entry, "an entry for each pause: {entries:?}");
-        if wanted(&entries[entry - 1]) {
+        if wanted(&entries) {
             return Some(entry);
         }
         entry += 1;
@@ -247,7 +360,6 @@ fn kill(subject: &Subject) {
     let id = pause::newest_journal(server).expect("it has begun");
     let unit = format!("deploytx-{id}.service");
     server.shell(&["systemctl", "kill", "--kill-whom=main", "--signal=KILL", &unit]);
-    pause::forget(server);
 }
 
 fn after_a_kill(
@@ -294,6 +406,6 @@ fn moment(subject: &Subject, entry: usize) -> String {
     format!("entry {entry}, {}", entries.last().map(pause::describe).unwrap_or_default())
 }
 
-fn kind(entry: &Value) -> &str {
-    entry["entry"].as_str().unwrap_or_default()
+fn last_kind(entries: &[Value]) -> &str {
+    entries.last().and_then(|entry| entry["entry"].as_str()).unwrap_or_default()
 }

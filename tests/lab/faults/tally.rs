@@ -16,6 +16,8 @@ pub(super) enum Fault {
     CutAtEntry,
     KillAtRandom,
     CutAtRandom,
+    KillOfRecovery,
+    CutOfRecovery,
 }
 
 /// Counts how hosts ended; shared by all who let faults strike.
@@ -33,14 +35,20 @@ struct Row {
 }
 
 impl Fault {
-    pub(super) const ALL: &[Self] =
-        &[Self::KillAtEntry, Self::CutAtEntry, Self::KillAtRandom, Self::CutAtRandom];
+    pub(super) const ALL: &[Self] = &[
+        Self::KillAtEntry,
+        Self::CutAtEntry,
+        Self::KillAtRandom,
+        Self::CutAtRandom,
+        Self::KillOfRecovery,
+        Self::CutOfRecovery,
+    ];
 
     /// Tells whether a word of the command line means this fault, too.
     pub(super) fn is_meant_by(self, word: &str) -> bool {
         match word {
-            "kill" => self == Self::KillAtEntry,
-            "cut" => self == Self::CutAtEntry,
+            "kill" => matches!(self, Self::KillAtEntry | Self::KillOfRecovery),
+            "cut" => matches!(self, Self::CutAtEntry | Self::CutOfRecovery),
             "random" => matches!(self, Self::KillAtRandom | Self::CutAtRandom),
             "all" => true,
             _ => panic!("no such kind of fault: {word}"),
@@ -53,6 +61,8 @@ impl Fault {
             Self::CutAtEntry => "power cut at a step",
             Self::KillAtRandom => "killed at a random moment",
             Self::CutAtRandom => "power cut at a random moment",
+            Self::KillOfRecovery => "killed, and the recovery at each of its steps",
+            Self::CutOfRecovery => "killed, then power cut at a step of the recovery",
         }
     }
 }
