@@ -12,6 +12,8 @@ const CONTROLLER: &str = "custom-addons/taller_portal/controllers/main.py";
 const MODEL: &str = "custom-addons/taller_reparaciones/models/repair_order.py";
 const VIEWS: &str = "custom-addons/taller_reparaciones/views/repair_order_views.xml";
 const MANIFEST: &str = "custom-addons/taller_reparaciones/__manifest__.py";
+/// The upgrade makes it an attachment, thus a file of the database.
+const ICON: &str = "custom-addons/taller_reparaciones/static/description/icon.png";
 const CONF: &str = "config/base.conf";
 
 /// `limit_time_cpu` of the demo, and how many further values editions take.
@@ -55,6 +57,7 @@ impl Editions {
             world.edit(MODEL, field, &format!("    edition_{database} = fields.Char()\n{field}"));
             let label = format!("<field name=\"device\" string=\"Edition {database}\"/>");
             world.edit(VIEWS, "<field name=\"device\"/>", &label);
+            world.write(ICON, &format!("edition {database}"));
             world.edit(MANIFEST, "19.0.1.2.0", &format!("19.0.2.{database}.0"));
         }
         world.commit(&format!("Edition {code}, {database}"));

@@ -83,7 +83,7 @@ pub(super) fn settle(server: &Server) -> Result<(), String> {
     }
 }
 
-/// Lists what a host at rest must not have, one line each.
+/// Lists what a host at rest must not have or lack, one line each.
 pub(super) fn leftovers(server: &Server) -> Vec<String> {
     let mut left: Vec<_> = ask_server(server, LEFT).lines().map(str::to_owned).collect();
     let sql = format!(
@@ -92,12 +92,32 @@ pub(super) fn leftovers(server: &Server) -> Vec<String> {
          SELECT 'database {DATABASE} lets nobody in' FROM pg_database
           WHERE NOT datallowconn AND datname = '{DATABASE}';
          SELECT 'session ' || application_name FROM pg_stat_activity
-          WHERE starts_with(application_name, 'deploy');
+          WHERE application_name ~ '^odoo-(deploy|recover)';
          SELECT 'databases: ' || string_agg(datname, ' ') FROM pg_database
           HAVING NOT 'demo' = ANY (array_agg(datname))"
     );
     left.extend(server.psql("postgres", &sql).lines().map(str::to_owned));
+    left.extend(missing_files(server));
     left
+}
+
+/// Lists the attachments whose file is not there, or not whole. Bundles of assets are
+/// left out: Odoo makes them anew.
+fn missing_files(server: &Server) -> Vec<String> {
+    let sql = "SELECT store_fname, file_size, coalesce(res_model, '') || ' ' || name
+                 FROM ir_attachment
+                WHERE store_fname IS NOT NULL AND (url IS NULL OR url NOT LIKE '/web/assets/%')";
+    let store = server.path(format!("/var/lib/odoo/{HOST}/filestore/{DATABASE}"));
+    let is_missing = |line: &&str| {
+        let mut columns = line.split('|');
+        let file = store.join(columns.next().expect("every line has a column"));
+        let size = columns.next().and_then(|size| size.parse().ok());
+        fs::metadata(file).map(|file| file.len()).ok() != size
+    };
+    let attachments = server.psql(DATABASE, sql);
+    assert!(attachments.lines().count() > 10, "{attachments}");
+    let missing = attachments.lines().filter(is_missing);
+    missing.map(|line| format!("attachment without its file: {line}")).collect()
 }
 
 impl Standing {
