@@ -1,7 +1,6 @@
 //! How the agent is started: as a session, or as a transaction.
 
 use std::{
-    cell::RefCell,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -9,7 +8,7 @@ use std::{
 
 use super::{
     events::EventLog,
-    journal,
+    journal, live_secrets,
     recover::{self, RecoverError},
     recovery_unit,
     server::{FileError, Server},
@@ -19,8 +18,7 @@ use crate::{
     host::HostName,
     layout::Layout,
     plan::{Outcome, Step, Transaction},
-    render,
-    secret::{Redactor, Secret, is_sensitive_key},
+    secret::{Redactor, Secret},
 };
 
 /// An agent that could not do its work.
@@ -127,17 +125,10 @@ pub(super) fn redactor(server: &Server, layout: &Layout, transaction: &Transacti
     let on_disk =
         on_disk.filter_map(|release| server.read(&release.join("odoo.conf")).ok().flatten());
     for text in new.chain(on_disk) {
-        let found = RefCell::new(Vec::new());
-        let sensitive = |key: &str| {
-            is_sensitive_key(key)
-                || transaction.sensitive_keys.contains(key)
+        live_secrets::add(&mut redactor, &text, &|key| {
+            transaction.sensitive_keys.contains(key)
                 || transaction.keep.iter().any(|kept| kept == key)
-        };
-        let _ = render::mask_conf(&text, &sensitive, &|_, value| {
-            found.borrow_mut().push(Secret::new(value));
-            String::new()
         });
-        found.into_inner().iter().for_each(|secret| redactor.add(secret));
     }
     redactor
 }

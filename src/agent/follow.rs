@@ -142,8 +142,14 @@ where
     if running {
         return follow(server, &host, &id, channel).await;
     }
+    let mut finished = false;
     for event in Tail::of(server, &host, &id).read() {
+        finished |= matches!(event, Event::Finished { .. });
         channel.send(&Reply::Event(event)).await?;
+    }
+    if !finished {
+        // Its event log could not be written to the end.
+        channel.send(&died(server, &host, &id)).await?;
     }
     Ok(())
 }

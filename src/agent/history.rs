@@ -2,40 +2,14 @@
 
 use std::{fs::OpenOptions, io::Write as _};
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     journal,
     server::{FileError, Server},
 };
 use crate::{
     layout::Layout,
-    plan::{Holder, Outcome, Summary, Transaction},
+    plan::{HistoryLine, Outcome, Transaction},
 };
-
-/// One line of `history.jsonl`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HistoryLine {
-    /// The version of this format.
-    pub schema: u32,
-    /// Who did it, from where and since when.
-    pub holder: Holder,
-    /// The release; none where only the vhost changed.
-    pub release: Option<u32>,
-    /// The release before.
-    pub previous: Option<u32>,
-    /// What was deployed.
-    pub summary: Summary,
-    /// How it ended.
-    pub outcome: String,
-    /// Why it failed, where it did.
-    pub message: Option<String>,
-    /// How long users could not be served, in milliseconds.
-    pub interruption: Option<u64>,
-    /// Whether the process that began it died, and another one ended it.
-    #[serde(default)]
-    pub recovered: bool,
-}
 
 /// Returns the word for an outcome.
 #[must_use]
@@ -95,6 +69,19 @@ pub(super) fn highest_release(server: &Server, layout: &Layout) -> Result<u32, F
     Ok(read(server, layout)?.iter().filter_map(|line| line.release).max().unwrap_or(0))
 }
 
+/// Returns the last lines of the host's history, newest first. A damaged line
+/// is passed over.
+///
+/// # Errors
+/// Fails when the history cannot be read.
+pub(super) fn newest(
+    server: &Server,
+    layout: &Layout,
+    limit: usize,
+) -> Result<Vec<HistoryLine>, FileError> {
+    Ok(read(server, layout)?.into_iter().rev().take(limit).collect())
+}
+
 /// Adds a line to the host's history, unless that very line is there: the
 /// process that wrote it may have died before it could note so.
 ///
@@ -128,4 +115,53 @@ pub(super) fn append(
         })
         .map_err(FileError::at("write", &path))?;
     journal::sync_directory(server, &layout.base())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{host::HostName, plan::Holder};
+
+    fn number(release: u32) -> HistoryLine {
+        HistoryLine {
+            schema: 1,
+            holder: Holder {
+                who: "ana".into(),
+                from: "laptop".into(),
+                url: None,
+                message: None,
+                transaction: format!("t{release}"),
+                since: i64::from(release),
+            },
+            release: Some(release),
+            previous: None,
+            summary: crate::plan::Summary::default(),
+            outcome: "deployed".into(),
+            message: None,
+            interruption: None,
+            recovered: false,
+        }
+    }
+
+    #[test]
+    fn the_newest_lines_come_first_and_a_damaged_one_does_not_hide_the_others() {
+        let root = tempfile::tempdir().unwrap();
+        let server = Server::below(root.path().into(), "".into());
+        let layout = Layout::new(HostName::parse("a.example").unwrap());
+        assert_eq!(newest(&server, &layout, 2).unwrap(), []);
+        std::fs::create_dir_all(server.path(&layout.base())).unwrap();
+        append(&server, &layout, &number(1)).unwrap();
+        append(&server, &layout, &number(2)).unwrap();
+        let path = server.path(&layout.history());
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend_from_slice(b"{\"schema\":1,\"hold\xff\n");
+        std::fs::write(&path, text).unwrap();
+        append(&server, &layout, &number(3)).unwrap();
+        let releases = |limit| {
+            let lines = newest(&server, &layout, limit).unwrap();
+            lines.into_iter().filter_map(|line| line.release).collect::<Vec<_>>()
+        };
+        assert_eq!(releases(2), [3, 2]);
+        assert_eq!(releases(20), [3, 2, 1]);
+    }
 }

@@ -13,6 +13,10 @@ mod recover;
 mod recovery_unit;
 mod transaction;
 
+mod certificate;
+mod logs;
+mod status;
+
 mod ballast;
 mod history;
 mod journal;
@@ -28,7 +32,9 @@ mod filestore;
 mod health;
 mod http;
 mod inspect;
+mod live_secrets;
 mod log_source;
+mod log_tail;
 mod nginx;
 mod odoo_run;
 mod postgres;
@@ -46,7 +52,6 @@ pub use health::{
     Audience, HealthFailure, HealthProblem, HealthReport, HealthRequest, ReloadReport, ReloadWatch,
     check_health, wait_for_reload,
 };
-pub use history::HistoryLine;
 pub use http::{Answer, HttpClient, HttpError};
 pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,

@@ -156,6 +156,20 @@ impl<'a> Nginx<'a> {
         }
     }
 
+    /// Tells whether nginx serves this very vhost: what it answers at the marker's path
+    /// is a text of the vhost.
+    #[must_use]
+    pub fn serves(&self, host: &str, marker_path: &str, vhost: &str) -> bool {
+        let client = HttpClient::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ONE_REQUEST);
+        listen_ports(vhost).iter().any(|port| {
+            let answer = client.get(&format!("http://{host}:{port}{marker_path}"), &[]);
+            answer.is_ok_and(|answer| {
+                let body = answer.body.trim();
+                answer.status == 200 && !body.is_empty() && vhost.contains(body)
+            })
+        })
+    }
+
     /// Copies the vhosts' directory, links as they are, with the new text in it.
     fn stage(&self, vhost: &Path, text: &str) -> io::Result<tempfile::TempDir> {
         let staging = tempfile::tempdir()?;

@@ -218,7 +218,7 @@ impl Remains {
     }
 
     fn needs_postgres(&self) -> bool {
-        let undos = self.undos.iter().any(Undo::needs_postgres);
+        let undos = self.left.iter().any(Undo::needs_postgres);
         let finish = &self.begin.transaction.finish;
         undos
             || (self.committed && finish.iter().any(|step| matches!(step, Step::RecordSeen { .. })))
@@ -242,7 +242,8 @@ impl Run<'_> {
         if remains.committed {
             return self.end_committed(remains, failure);
         }
-        let undos = remains.undos.clone();
+        // What is gone stays gone: each way back is on disk before it is noted.
+        let undos = remains.left.clone();
         let outcome = if remains.carried_out {
             self.revert(failure, undos)
         } else {

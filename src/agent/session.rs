@@ -9,11 +9,12 @@ use tokio::{
 };
 
 use super::{
-    follow,
+    follow, history,
     inspect::Inspector,
+    logs,
     observe::observe,
     server::{FileError, Server},
-    with_causes,
+    status, with_causes,
 };
 use crate::{
     host::{HostName, UserName},
@@ -54,6 +55,7 @@ where
                 let reply = receive_pack(server, &host, bytes, &mut channel).await?;
                 channel.send(&reply).await?;
             }
+            Request::Logs(request) => logs::send(server, &request, &mut channel).await?,
             request => {
                 let server = server.clone();
                 let answered = task::spawn_blocking(move || answer(&server, request)).await;
@@ -77,7 +79,22 @@ fn answer(server: &Server, request: Request) -> Reply {
             observed.map_or_else(|reply| reply, |observed| Reply::Observed(Box::new(observed)))
         }
         Request::Compare(request) => compare(server, &request),
+        Request::Status(request) => match status::status(server, &request) {
+            Ok(facts) => Reply::Status(Box::new(facts)),
+            Err(error) => fault(&error),
+        },
+        Request::History { host, limit } => {
+            match history::newest(server, &Layout::new(host), limit) {
+                Ok(lines) => Reply::History(lines),
+                Err(error) => fault(&error),
+            }
+        }
+        Request::LockState { host } => match status::lock(server, &Layout::new(host)) {
+            Ok(facts) => Reply::LockState(facts.map(Box::new)),
+            Err(error) => fault(&error),
+        },
         Request::Pack { .. }
+        | Request::Logs(_)
         | Request::Execute(_)
         | Request::Attach { .. }
         | Request::Cancel

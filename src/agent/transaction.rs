@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -51,6 +52,8 @@ pub struct Run<'a> {
     pub created: BTreeMap<DatabaseName, u32>,
     /// Scheduled jobs that are held back until the commit point.
     pub held_jobs: Vec<CronHold>,
+    /// The place among the server's upgrades, as long as it is held.
+    pub upgrade_place: Option<File>,
     /// What was kept for a closer look after a failure.
     pub kept: Vec<String>,
     /// When users were first kept waiting.
@@ -154,6 +157,7 @@ impl<'a> Run<'a> {
             copies: BTreeMap::new(),
             created: BTreeMap::new(),
             held_jobs: Vec::new(),
+            upgrade_place: None,
             kept: Vec::new(),
             interrupted: None,
             interruption: None,
@@ -322,10 +326,15 @@ impl Run<'_> {
 
     /// Fails where the operator wants everything taken back.
     fn go_on(&self) -> Result<(), Failure> {
-        if !self.server.path(&cancel_file(&self.directory)).exists() {
-            return Ok(());
+        if self.is_cancelled() {
+            return Err(failure("go on", &StepError::found("the operator stopped it")));
         }
-        Err(failure("go on", &StepError::found("the operator stopped it")))
+        Ok(())
+    }
+
+    /// Tells whether the operator wants everything taken back.
+    pub fn is_cancelled(&self) -> bool {
+        self.server.path(&cancel_file(&self.directory)).exists()
     }
 
     /// Does the steps in order, each journaled before and after.

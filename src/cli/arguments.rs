@@ -32,6 +32,21 @@ pub struct Arguments {
 pub(super) enum Command {
     /// Shows what a deploy would do, and does nothing.
     Plan(PlanArguments),
+    /// Shows what runs on a host, or on all hosts, whether it is well, and what waits to be
+    /// deployed.
+    ///
+    /// Ends with 0 also where a host is unwell: it could be asked.
+    Status(StatusArguments),
+    /// Lists what was deployed to a host, newest first.
+    History(HistoryArguments),
+    /// Shows what deploys told and what Odoo wrote.
+    Logs(LogsArguments),
+    /// Follows the deploy that runs on a host from its first step, else shows the last one.
+    ///
+    /// Ends as that deploy does.
+    Attach(AttachArguments),
+    /// Shows who deploys to a host right now, or stops that deploy.
+    Lock(LockArguments),
     /// Writes a host's odoo.conf, unit, vhost and maintenance page as they would be deployed.
     Render(RenderArguments),
     /// Lists the hosts of the repository.
@@ -122,6 +137,100 @@ pub(super) struct PlanArguments {
     /// End with status 3 when there is something to do.
     #[arg(long)]
     pub(super) exit_code: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct StatusArguments {
+    /// The host; every host of the repository where none is named.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub(super) host: Option<HostName>,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct HistoryArguments {
+    /// The host.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub(super) host: HostName,
+    /// How many deploys to list at most.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) limit: usize,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LogsArguments {
+    /// The host.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub(super) host: HostName,
+    /// Go on with what comes later, until Ctrl-C.
+    #[arg(long, short)]
+    pub(super) follow: bool,
+    /// Only what deploys told.
+    #[arg(long, conflicts_with = "odoo")]
+    pub(super) deploys: bool,
+    /// Only what Odoo wrote.
+    #[arg(long)]
+    pub(super) odoo: bool,
+    /// How many lines of each to begin with, from the end.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) lines: usize,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct AttachArguments {
+    /// The host.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub(super) host: HostName,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockArguments {
+    #[command(subcommand)]
+    pub(super) command: LockCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum LockCommand {
+    /// Shows who holds the lock, since when, and which step that deploy is at.
+    Status(LockStatusArguments),
+    /// Stops the deploy that holds the lock, and takes back what it began.
+    ///
+    /// Ends with 0 where the host is whole afterwards, in whichever state.
+    Break(LockBreakArguments),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockStatusArguments {
+    /// The host.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub(super) host: HostName,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockBreakArguments {
+    /// The host.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub(super) host: HostName,
+    /// Do not ask; needed where nobody can be asked.
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -10,9 +10,12 @@ use serde_json::json;
 use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
+    follow,
+    interrupts::Interrupts,
     json, plan_view,
     surroundings::{desktop_session, surroundings},
     terminal::{Style, Terminal},
+    words,
 };
 use crate::{
     host::ModuleName,
@@ -21,7 +24,8 @@ use crate::{
     workflow::{
         Outside, Project, WorkflowError,
         announce::Announcement,
-        deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Report, Revision, prepare},
+        deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Revision, prepare},
+        follow::Report,
     },
 };
 
@@ -33,7 +37,8 @@ pub(super) async fn plan(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let prepared = make(&project, &request(&arguments.target)?, terminal).await?;
+    let mut interrupts = Interrupts::catch();
+    let prepared = make(&project, &request(&arguments.target)?, &mut interrupts, terminal).await?;
     let changes = !prepared.plan.is_empty();
     prepared.leave().await;
     Ok(if changes && arguments.exit_code { ExitCode::Changes } else { ExitCode::Success })
@@ -73,7 +78,8 @@ async fn deploy(
     let mut request = request(target)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
-    let prepared = make(project, &request, terminal).await?;
+    let mut interrupts = Interrupts::catch();
+    let prepared = make(project, &request, &mut interrupts, terminal).await?;
     if let Some(announcement) = announcement {
         announcement.know(&prepared);
     }
@@ -88,13 +94,12 @@ async fn deploy(
         prepared.leave().await;
         return Ok(ExitCode::Success);
     }
-    if !confirmed(&prepared, arguments, terminal) {
+    if !confirmed(&prepared, arguments, &mut interrupts, terminal).await {
         prepared.leave().await;
         return Err(WorkflowError::Declined);
     }
     let release = prepared.plan.transaction.number;
-    let report = prepared.carry_out(&mut |notice| tell(&notice, terminal)).await?;
-    terminal.idle();
+    let report = follow::carry_out(prepared, &mut interrupts, terminal).await?;
     if let Some(announcement) = announcement {
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         announcement.report(&report, milliseconds);
@@ -125,9 +130,17 @@ async fn tell_others(
 async fn make(
     project: &Project,
     request: &DeployRequest,
+    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Prepared, WorkflowError> {
-    let prepared = prepare(project, request, &mut |notice| tell(&notice, terminal)).await;
+    let gate = interrupts.gate();
+    let mut listen = |notice| {
+        if matches!(notice, Notice::Observing) {
+            gate.close();
+        }
+        tell(&notice, terminal);
+    };
+    let prepared = interrupts.or(prepare(project, request, &mut listen)).await;
     terminal.idle();
     let prepared = prepared?;
     terminal.know_secrets(prepared.redactor.clone());
@@ -141,14 +154,8 @@ async fn make(
 
 fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
     let now = jiff::Timestamp::now();
-    let mut random = [0; 40];
-    getrandom::fill(&mut random).map_err(|error| WorkflowError::Usage {
-        message: format!("this machine gives no random numbers: {error}"),
-        hint: None,
-    })?;
-    let mut mask_key = [0; 32];
-    mask_key.copy_from_slice(&random[8..]);
-    let suffix: String = random[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let mask_key = random()?;
+    let suffix: String = random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     let id = format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ"));
     Ok(DeployRequest {
         host: target.host.clone(),
@@ -171,6 +178,16 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
     })
 }
 
+/// Returns random bytes.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], WorkflowError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| WorkflowError::Usage {
+        message: format!("this machine gives no random numbers: {error}"),
+        hint: None,
+    })?;
+    Ok(bytes)
+}
+
 fn update(text: &str) -> Result<UpdateChoice, WorkflowError> {
     Ok(match text {
         "changed" => UpdateChoice::Changed,
@@ -189,21 +206,27 @@ fn update(text: &str) -> Result<UpdateChoice, WorkflowError> {
 
 /// Asks where the environment says so and a person is there. Without a person,
 /// what was typed is the consent: pipelines have their own approvals.
-fn confirmed(prepared: &Prepared, arguments: &DeployArguments, terminal: &mut Terminal) -> bool {
+async fn confirmed(
+    prepared: &Prepared,
+    arguments: &DeployArguments,
+    interrupts: &mut Interrupts,
+    terminal: &mut Terminal,
+) -> bool {
     if arguments.yes || !prepared.environment.confirm || !terminal.is_interactive() {
         return true;
     }
     let desired = &prepared.desired;
     let question = format!("Deploy this to {} ({})?", desired.host, desired.environment);
-    terminal.confirm(&question)
+    terminal.confirm(&question, interrupts).await
 }
 
-fn tell(notice: &Notice, terminal: &mut Terminal) {
+/// Prints what goes on.
+pub(super) fn tell(notice: &Notice, terminal: &mut Terminal) {
     match notice {
         Notice::Fetching => terminal.busy("fetching the branch"),
         Notice::Observing => terminal.busy("looking at the server"),
         Notice::WaitingForLock(holder) => {
-            let who = holder.as_ref().map(json::held_by).unwrap_or_default();
+            let who = holder.as_ref().map(words::held_by).unwrap_or_default();
             terminal.note(&format!("waiting for the deploy of {who}"));
         }
         Notice::Sending { objects, bytes } => {
@@ -239,7 +262,7 @@ fn tell_event(event: &Event, terminal: &mut Terminal) {
 }
 
 /// Says how the deploy ended and where the host stands now.
-fn conclude(
+pub(super) fn conclude(
     report: &Report,
     release: Option<crate::layout::ReleaseNumber>,
     previous: Option<crate::layout::ReleaseNumber>,

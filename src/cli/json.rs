@@ -1,11 +1,8 @@
-//! What `--json` prints, and words that text and JSON share. Pure.
+//! What `--json` prints of a plan. Pure.
 
 use serde_json::{Value, json};
 
-use crate::{
-    plan::{DatabaseUpgrade, Holder},
-    workflow::deploy::Prepared,
-};
+use crate::{plan::DatabaseUpgrade, workflow::deploy::Prepared};
 
 /// The version of the objects that `--json` prints.
 pub(super) const SCHEMA: u32 = 1;
@@ -44,19 +41,4 @@ fn database(upgrade: &DatabaseUpgrade) -> Value {
         "process": upgrade.process,
         "left_out": upgrade.left_out,
     })
-}
-
-/// Says who holds the lock.
-pub(super) fn held_by(holder: &Holder) -> String {
-    let mut text = format!("{} on {}", holder.who, holder.from);
-    if let Ok(since) = jiff::Timestamp::from_second(holder.since) {
-        text.push_str(&format!(", since {since}"));
-    }
-    if let Some(url) = &holder.url {
-        text.push_str(&format!(", {url}"));
-    }
-    if let Some(message) = &holder.message {
-        text.push_str(&format!(", “{message}”"));
-    }
-    text
 }

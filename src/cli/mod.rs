@@ -10,16 +10,24 @@ mod run;
 mod surroundings;
 
 mod agent;
+mod attach;
 mod completions;
 mod deploy;
+mod follow;
+mod history;
 mod hosts;
 mod init;
 mod lint;
+mod lock;
+mod logs;
 mod render;
+mod status;
 
+mod interrupts;
 mod json;
 mod plan_view;
 mod terminal;
+mod words;
 
 pub use arguments::{Arguments, reference};
 pub use exit_code::ExitCode;

@@ -6,7 +6,9 @@ use clap::Parser as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::{
-    Arguments, ExitCode, agent, arguments::Command, completions, deploy, hosts, init, lint, render,
+    Arguments, ExitCode, agent,
+    arguments::{Command, LockCommand},
+    attach, completions, deploy, history, hosts, init, lint, lock, logs, render, status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
@@ -42,6 +44,11 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
     }
     match (arguments.command, arguments.target) {
         (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),
+        (Some(Command::Status(arguments)), _) => status::run(&directory, &arguments, terminal),
+        (Some(Command::History(arguments)), _) => history::run(&directory, &arguments, terminal),
+        (Some(Command::Logs(arguments)), _) => logs::run(&directory, &arguments, terminal),
+        (Some(Command::Attach(arguments)), _) => attach::run(&directory, &arguments, terminal),
+        (Some(Command::Lock(arguments)), _) => lock::run(&directory, &arguments, terminal),
         (Some(Command::Render(arguments)), _) => render::run(&directory, &arguments, terminal),
         (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
         (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
@@ -56,6 +63,14 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
 fn json(arguments: &Arguments) -> bool {
     match (&arguments.command, &arguments.target) {
         (Some(Command::Plan(plan)), _) => plan.target.json,
+        (Some(Command::Status(status)), _) => status.json,
+        (Some(Command::History(history)), _) => history.json,
+        (Some(Command::Logs(logs)), _) => logs.json,
+        (Some(Command::Attach(attach)), _) => attach.json,
+        (Some(Command::Lock(lock)), _) => match &lock.command {
+            LockCommand::Status(status) => status.json,
+            LockCommand::Break(broken) => broken.json,
+        },
         (Some(Command::Hosts(hosts)), _) => hosts.json,
         (Some(Command::Lint(lint)), _) => lint.json,
         (None, Some(target)) => target.json,

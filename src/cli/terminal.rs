@@ -4,13 +4,15 @@
 use std::{
     error::Error,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
+    thread,
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use tokio::{select, sync::oneshot};
 
-use super::{ExitCode, json};
+use super::{ExitCode, interrupts::Interrupts, json, words};
 use crate::{
     causes::with_causes,
     host::{
@@ -177,16 +179,29 @@ impl Terminal {
         }
     }
 
-    /// Asks a question; anything but yes is no.
-    pub(super) fn confirm(&mut self, question: &str) -> bool {
+    /// Asks a question and waits for a line; none at the end of the input. Whoever
+    /// waits no longer leaves a thread behind that does, until the process ends.
+    pub(super) async fn ask(&mut self, question: &str) -> Option<String> {
         self.idle();
-        eprint!("{question} [y/N] ");
+        eprint!("{question} ");
         let _ = io::stderr().flush();
-        let mut answer = String::new();
-        if io::stdin().lock().read_line(&mut answer).is_err() {
-            return false;
-        }
-        matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "s" | "si" | "sí")
+        let (tell, told) = oneshot::channel();
+        thread::spawn(move || {
+            let mut answer = String::new();
+            let read = io::stdin().lock().read_line(&mut answer);
+            tell.send(read.is_ok_and(|bytes| bytes > 0).then(|| answer.trim().to_owned()))
+        });
+        told.await.ok().flatten()
+    }
+
+    /// Asks a question; anything but yes is no, and so is an interrupt.
+    pub(super) async fn confirm(&mut self, question: &str, interrupts: &mut Interrupts) -> bool {
+        let question = format!("{question} [y/N]");
+        let answer = select! {
+            answer = self.ask(&question) => answer.unwrap_or_default(),
+            _ = interrupts.next() => String::new(),
+        };
+        matches!(answer.to_lowercase().as_str(), "y" | "yes" | "s" | "si" | "sí")
     }
 
     /// Prints rows under headings, as wide as they have to be.
@@ -313,7 +328,7 @@ impl Terminal {
                 self.note("nothing was touched");
             }
             WorkflowError::Locked(holder) => {
-                let who = holder.as_ref().map(json::held_by);
+                let who = holder.as_ref().map(words::held_by);
                 self.error_line(
                     &format!("{error}{}", who.map(|who| format!(": {who}")).unwrap_or_default()),
                     Some("wait for it with `--wait-lock 10m`"),
@@ -328,6 +343,16 @@ impl Terminal {
             WorkflowError::Fault(fault) => self.error(error, fault.hint.as_deref()),
             WorkflowError::Render(_) | WorkflowError::OutOfTurn => self.error(error, None),
             WorkflowError::Declined => self.note(&error.to_string()),
+            WorkflowError::LostSight { host, .. } => {
+                let hint = format!(
+                    "what was begun goes on by itself on the server; \
+                     `deploy attach --host {host}` shows it"
+                );
+                self.error(error, Some(&hint));
+            }
+            WorkflowError::LeftRunning { host } => {
+                self.error(error, Some(&format!("`deploy attach --host {host}` shows it")));
+            }
         }
         code_of(error)
     }
@@ -344,13 +369,13 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Source(SourceError::Git { .. }) => ExitCode::Unreachable,
         WorkflowError::Source(_) => ExitCode::Usage,
         WorkflowError::Transport(error) if error.is_refusal() => ExitCode::Refused,
-        WorkflowError::Transport(_) => ExitCode::Unreachable,
+        WorkflowError::Transport(_) | WorkflowError::LostSight { .. } => ExitCode::Unreachable,
         WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Refused => {
             ExitCode::Refused
         }
         WorkflowError::Fault(_) | WorkflowError::OutOfTurn => ExitCode::Bug,
         WorkflowError::Locked(_) => ExitCode::Locked,
         WorkflowError::Obstacles(_) => ExitCode::Refused,
-        WorkflowError::Declined => ExitCode::Interrupted,
+        WorkflowError::Declined | WorkflowError::LeftRunning { .. } => ExitCode::Interrupted,
     }
 }

@@ -89,6 +89,8 @@ pub struct Policy {
     pub keep_releases: usize,
     /// Snapshots and failed databases kept for each database.
     pub keep_snapshots: usize,
+    /// How many upgrades run on the server at the same time.
+    pub upgrades_at_once: u32,
 }
 
 /// Rendered files. Of [`Desired::compared`], odoo.conf is masked.

@@ -120,6 +120,10 @@ impl Maker<'_> {
         if self.switch > Switch::Vhost {
             steps.extend(self.try_out());
         }
+        if self.stopping().next().is_some() {
+            // Before users have to wait for anything.
+            steps.push(Step::WaitForUpgrades { at_once: self.desired.policy.upgrades_at_once });
+        }
         steps.extend(self.snapshots().map(Step::CopyFiles));
         steps
     }

@@ -6,6 +6,7 @@ mod copy_name;
 mod desired;
 mod diff;
 mod event;
+mod history;
 mod make;
 mod modules;
 mod observed;
@@ -24,6 +25,7 @@ pub use copy_name::{CopyKind, CopyName};
 pub use desired::{Desired, Files, Network, Policy, UpdateChoice};
 pub use diff::{FileDiff, unified};
 pub use event::{Event, Failure, Outcome};
+pub use history::HistoryLine;
 pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{

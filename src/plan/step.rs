@@ -140,6 +140,11 @@ pub enum Step {
         /// The databases.
         databases: Vec<DatabaseName>,
     },
+    /// Waits until fewer upgrades run on the server than may at the same time.
+    WaitForUpgrades {
+        /// How many may.
+        at_once: u32,
+    },
     /// Begins the copy of a database's files while users still work.
     CopyFiles(Snapshot),
     /// Shows the maintenance page to outsiders.
@@ -320,6 +325,7 @@ impl Step {
             Self::LoadRelease { number, .. } => {
                 format!("load release {number} beside the running one")
             }
+            Self::WaitForUpgrades { .. } => "wait for other upgrades on the server".into(),
             Self::CopyFiles(step) => format!("link the files of {}", step.database),
             Self::ShowMaintenance => "show the maintenance page".into(),
             Self::Hold => "hold the service".into(),

@@ -1,6 +1,6 @@
 //! Reads the text of `config/deploy.toml`.
 
-use std::{ops::Range, path::Path};
+use std::{num::NonZeroU32, ops::Range, path::Path};
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -68,6 +68,7 @@ struct WrittenChannel {
 #[serde(deny_unknown_fields)]
 struct WrittenDefaults {
     desktop_notification: Option<bool>,
+    upgrades_at_once: Option<NonZeroU32>,
 }
 
 impl Settings {
@@ -89,10 +90,10 @@ impl Settings {
         let servers = check.servers(written.servers);
         let notify = check.channels(written.notify, &environments);
         let desktop_notification = written.defaults.desktop_notification.unwrap_or(true);
-        ConfigError::unless_empty(
-            faults,
-            Self { environments, servers, notify, desktop_notification },
-        )
+        let upgrades_at_once = written.defaults.upgrades_at_once.unwrap_or(NonZeroU32::MIN);
+        let settings =
+            Self { environments, servers, notify, desktop_notification, upgrades_at_once };
+        ConfigError::unless_empty(faults, settings)
     }
 }
 

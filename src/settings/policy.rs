@@ -105,6 +105,7 @@ impl Default for Settings {
             servers: IndexMap::new(),
             notify: IndexMap::new(),
             desktop_notification: true,
+            upgrades_at_once: std::num::NonZeroU32::MIN,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `config/deploy.toml`, checked.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 
@@ -18,6 +18,9 @@ pub struct Settings {
     pub notify: IndexMap<String, NotifyChannel>,
     /// `[defaults] desktop_notification` (default true).
     pub desktop_notification: bool,
+    /// `[defaults] upgrades_at_once`: how many upgrades run on one server at the same
+    /// time (default 1).
+    pub upgrades_at_once: NonZeroU32,
 }
 
 /// An environment: a branch and a policy.

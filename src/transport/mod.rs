@@ -4,6 +4,7 @@
     reason = "the transport is the adapter that starts ssh and the local agent"
 )]
 
+mod control_directory;
 mod error;
 mod local;
 mod ssh;

@@ -8,7 +8,9 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
 };
 
-use super::{Machine, Reader, TransportError, Writer, error::last_lines};
+use super::{
+    Machine, Reader, TransportError, Writer, control_directory::ControlDirectory, error::last_lines,
+};
 use crate::{causes::with_causes, host::ServerName, layout, settings::SshServer, wire::Channel};
 
 /// How long a server may take to answer.
@@ -16,22 +18,22 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a silent server is asked whether it is still there; ssh gives up
 /// after three unanswered ones.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How long ssh's master outlives a killed controller.
-const OUTLIVE: usize = 30;
+/// How long ssh's master outlives a killed controller, in seconds.
+const OUTLIVE: usize = 10;
 
 /// A connection to a server.
 pub(super) struct Connection {
     session: Arc<Session>,
     server: ServerName,
     // The pinned host key and ssh's control socket.
-    directory: Arc<tempfile::TempDir>,
+    directory: Arc<ControlDirectory>,
 }
 
 /// The channel that carries the agent.
 pub(super) struct Line {
     child: Child<Arc<Session>>,
     // The control socket has to be there until the session is closed.
-    _directory: Arc<tempfile::TempDir>,
+    _directory: Arc<ControlDirectory>,
 }
 
 impl Connection {
@@ -42,10 +44,7 @@ impl Connection {
         server: &SshServer,
         machine: &Machine,
     ) -> Result<Self, TransportError> {
-        // ssh's socket path may have 104 bytes, of which it adds some 46 itself.
-        let directory = tempfile::Builder::new()
-            .prefix("dpl")
-            .tempdir_in(&machine.runtime_directory)
+        let directory = ControlDirectory::create_in(&machine.runtime_directory)
             .map_err(local("create a directory in", &machine.runtime_directory))?;
         let builder = builder(server, machine, directory.path())?;
         let session = builder
@@ -164,7 +163,7 @@ fn builder(
         .connect_timeout(CONNECT_TIMEOUT)
         .server_alive_interval(KEEP_ALIVE)
         .control_directory(directory)
-        .control_persist(ControlPersist::IdleFor(OUTLIVE.try_into().expect("30 is not 0")));
+        .control_persist(ControlPersist::IdleFor(OUTLIVE.try_into().expect("10 is not 0")));
     if let Some(user) = &server.user {
         builder.user(user.clone());
     }

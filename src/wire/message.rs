@@ -8,9 +8,10 @@ use crate::{
     host::{DatabaseName, HostName},
     layout::ReleaseNumber,
     plan::{
-        CodeChange, DatabaseAccess, Event, Holder, Observed, Service, SourcePair, Summary,
-        Transaction,
+        CodeChange, DatabaseAccess, Event, HistoryLine, Holder, Observed, Service, SourcePair,
+        Summary, Transaction,
     },
+    wire::{LockFacts, LogLine, LogsRequest, StatusFacts},
 };
 
 /// The protocols this executable speaks, newest first.
@@ -73,6 +74,23 @@ pub enum Request {
         /// The transaction that is meant; another one is left alone.
         transaction: String,
     },
+    /// Asks how a host is; changes nothing. Its databases are reached as the live
+    /// odoo.conf says, so that the controller needs no secret.
+    Status(Box<ObserveRequest>),
+    /// Asks for the last lines of the host's history.
+    History {
+        /// The host.
+        host: HostName,
+        /// How many at most.
+        limit: usize,
+    },
+    /// Asks who holds the host's lock.
+    LockState {
+        /// The host.
+        host: HostName,
+    },
+    /// Asks for the host's logs.
+    Logs(LogsRequest),
 }
 
 /// What is to be observed.
@@ -119,6 +137,16 @@ pub enum Reply {
     Event(Event),
     /// Answers [`Request::Attach`]: which transaction it is; none where there never was one.
     Attached(Option<Box<Attached>>),
+    /// Answers [`Request::Status`].
+    Status(Box<StatusFacts>),
+    /// Answers [`Request::History`], newest first.
+    History(Vec<HistoryLine>),
+    /// Answers [`Request::LockState`]; none where the lock is free.
+    LockState(Option<Box<LockFacts>>),
+    /// Answers [`Request::Logs`], again and again.
+    LogLines(Vec<LogLine>),
+    /// Says that no further line follows.
+    EndOfLog,
     /// Says that the request could not be served.
     Fault(Fault),
 }

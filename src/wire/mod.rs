@@ -1,9 +1,13 @@
 //! The messages between controller and agent, and their framing.
 
 mod channel;
+mod inquiry;
 mod message;
 
 pub use channel::{Channel, WireError};
+pub use inquiry::{
+    Certificate, Health, LockFacts, LogLine, LogsRequest, Phase, StatusFacts, StepAt,
+};
 pub use message::{
     Attached, CHUNK, CompareRequest, Fault, FaultKind, Hello, ObserveRequest, PROTOCOLS, Reply,
     Request, Welcome,

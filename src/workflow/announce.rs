@@ -2,7 +2,7 @@
 
 use tokio::task::spawn_blocking;
 
-use super::{Project, WorkflowError, deploy::Prepared, deploy::Report};
+use super::{Project, WorkflowError, deploy::Prepared, follow::Report};
 use crate::{
     host::{EnvironmentName, Host, HostName},
     layout::ReleaseNumber,
@@ -83,6 +83,7 @@ impl Announcement {
             }
             WorkflowError::Transport(error) if error.is_refusal() => Ending::Refused,
             WorkflowError::Transport(crate::transport::TransportError::Wire(_)) => Ending::Lost,
+            WorkflowError::LostSight { .. } => Ending::Lost,
             WorkflowError::Transport(_) => Ending::Unreachable,
             _ => return false,
         };

@@ -8,15 +8,16 @@ use super::{
     Project, WorkflowError,
     desire::Target,
     files::{Options, Renderer},
+    follow::Following,
     modules::{self, Live},
-    outside::{self, Outside},
+    outside::Public,
 };
 use crate::{
     host::{HostName, KEPT, ModuleName},
     layout::ReleaseNumber,
     plan::{
-        DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, Outcome,
-        Plan, Policy, Recovered, Service, Transaction, TransactionId, UpdateChoice, live_record,
+        DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, Plan,
+        Policy, Recovered, Service, Transaction, TransactionId, UpdateChoice, live_record,
         make_plan,
     },
     render,
@@ -103,17 +104,6 @@ pub struct Prepared {
     pub redactor: Redactor,
     target: Target,
     agent: Agent,
-}
-
-/// How a deploy ended.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The transaction's outcome.
-    pub outcome: Outcome,
-    /// How long users could not be served, in milliseconds.
-    pub interruption: Option<u64>,
-    /// What the host's public address answered; none where nothing went live.
-    pub outside: Option<Outside>,
 }
 
 /// Makes the plan: fetches, reads, observes, compares. Nothing is changed.
@@ -272,33 +262,26 @@ impl Prepared {
         self.agent.close().await;
     }
 
-    /// Carries the plan out.
+    /// Begins to carry the plan out. The server must have its code.
     ///
     /// # Errors
-    /// Fails where the transaction could not be begun, or is lost from sight;
-    /// how it ended is no error.
-    pub async fn carry_out(mut self, listen: Listener<'_>) -> Result<Report, WorkflowError> {
-        self.send_code(listen).await?;
+    /// Fails where the transaction could not be begun.
+    pub async fn begin(mut self) -> Result<Following, WorkflowError> {
+        let host = self.desired.host.clone();
         let transaction = Box::new(self.plan.transaction.clone());
-        self.agent.send(&Request::Execute(transaction)).await?;
-        let (outcome, interruption) = loop {
-            match self.agent.receive().await? {
-                Reply::Event(Event::Finished { outcome, interruption }) => {
-                    break (outcome, interruption);
-                }
-                Reply::Event(event) => listen(Notice::Event(event)),
-                Reply::Fault(fault) => return Err(fault.into()),
-                _ => return Err(WorkflowError::OutOfTurn),
-            }
-        };
-        self.agent.close().await;
-        let outside =
-            if outcome == Outcome::Deployed { outside::look(&self.target).await } else { None };
-        Ok(Report { outcome, interruption, outside })
+        if let Err(source) = self.agent.send(&Request::Execute(transaction)).await {
+            return Err(WorkflowError::LostSight { host, source });
+        }
+        let public = Public::of(&self.target.host, &self.target.settings);
+        Ok(Following::new(self.agent, host, public))
     }
 
-    /// Sends the objects that the server lacks.
-    async fn send_code(&mut self, listen: Listener<'_>) -> Result<(), WorkflowError> {
+    /// Sends the objects that the server lacks. They lie there unused until a
+    /// transaction needs them.
+    ///
+    /// # Errors
+    /// Fails where they cannot be read, sent or stored.
+    pub async fn send_code(&mut self, listen: Listener<'_>) -> Result<(), WorkflowError> {
         let have: Vec<TreeId> =
             self.observed.host.releases.iter().map(|release| release.record.tree).collect();
         let tree = self.target.tree.id();
@@ -431,6 +414,7 @@ fn policy(target: &Target) -> Policy {
         health_timeout: deploy.health_timeout,
         keep_releases: deploy.keep_releases,
         keep_snapshots: deploy.keep_snapshots,
+        upgrades_at_once: target.settings.upgrades_at_once.get(),
     }
 }
 

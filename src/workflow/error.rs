@@ -1,7 +1,7 @@
 //! Everything that can end a story.
 
 use crate::{
-    host::ConfigError,
+    host::{ConfigError, HostName},
     plan::{Holder, Obstacle},
     render::RenderError,
     settings::PolicyError,
@@ -54,6 +54,21 @@ pub enum WorkflowError {
     /// The operator said no.
     #[error("nothing was changed")]
     Declined,
+    /// The connection broke while a transaction was followed.
+    #[error("the connection to the server was lost while {host} was deployed to")]
+    LostSight {
+        /// The host.
+        host: HostName,
+        /// How it broke.
+        #[source]
+        source: TransportError,
+    },
+    /// The operator left a transaction running.
+    #[error("the deploy of {host} goes on by itself on the server")]
+    LeftRunning {
+        /// The host.
+        host: HostName,
+    },
 }
 
 impl WorkflowError {

@@ -1,10 +1,17 @@
 //! The stories of the tool, each told top to bottom. Does I/O.
 
 pub mod announce;
+pub mod attach;
 pub mod deploy;
+pub mod follow;
+pub mod history;
 pub mod init;
+pub mod lock;
+pub mod logs;
 pub mod render;
+pub mod status;
 
+mod contact;
 mod desire;
 mod error;
 mod files;

@@ -2,13 +2,17 @@
 
 use std::{
     net::{IpAddr, ToSocketAddrs},
+    thread,
     time::{Duration, Instant},
 };
 
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
 
-use super::desire::Target;
-use crate::{agent::HttpClient, host::Tls, settings::Server};
+use crate::{
+    agent::HttpClient,
+    host::{Host, Tls},
+    settings::{Server, Settings},
+};
 
 /// How long a host may take to answer from outside.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,23 +32,45 @@ pub struct Outside {
     pub note: Option<String>,
 }
 
-/// Asks the host's public address for its login page; none where the host has
-/// no vhost.
-pub(super) async fn look(target: &Target) -> Option<Outside> {
-    let nginx = target.host.nginx.as_ref()?;
-    let (scheme, port, usual) = match nginx.tls {
-        Tls::None => ("http", nginx.port, 80),
-        Tls::Files { .. } => ("https", 443, 443),
-    };
-    let name = target.host.name.as_str().to_owned();
-    let at = if port == usual { name.clone() } else { format!("{name}:{port}") };
-    let url = format!("{scheme}://{at}/web/login");
-    let server = match target.settings.servers.get(&target.host.server) {
-        Some(Server::Ssh(server)) => server.address.clone(),
-        Some(Server::Local) | None => "localhost".to_owned(),
-    };
-    let looked = spawn_blocking(move || ask(&name, &server, url)).await;
-    looked.ok()
+/// The public address of a host.
+#[derive(Debug, Clone)]
+pub(super) struct Public {
+    name: String,
+    url: String,
+    /// The address of its server, where the host is not in the DNS yet.
+    server: String,
+}
+
+impl Public {
+    /// Works the address out; none where the host has no vhost.
+    pub(super) fn of(host: &Host, settings: &Settings) -> Option<Self> {
+        let nginx = host.nginx.as_ref()?;
+        let (scheme, port, usual) = match nginx.tls {
+            Tls::None => ("http", nginx.port, 80),
+            Tls::Files { .. } => ("https", 443, 443),
+        };
+        let name = host.name.as_str().to_owned();
+        let at = if port == usual { name.clone() } else { format!("{name}:{port}") };
+        let server = match settings.servers.get(&host.server) {
+            Some(Server::Ssh(server)) => server.address.clone(),
+            Some(Server::Local) | None => "localhost".to_owned(),
+        };
+        Some(Self { name, url: format!("{scheme}://{at}/web/login"), server })
+    }
+
+    /// Asks for the login page.
+    pub(super) async fn look(self) -> Outside {
+        let Self { name, url, server } = self;
+        let (tell, told) = oneshot::channel();
+        let asked = url.clone();
+        // A thread of its own: an operator who does not want to wait may leave it behind.
+        thread::spawn(move || tell.send(ask(&name, &server, asked)));
+        told.await.unwrap_or_else(|_| Outside {
+            url,
+            problem: Some("it could not be asked".to_owned()),
+            note: None,
+        })
+    }
 }
 
 fn ask(name: &str, server: &str, url: String) -> Outside {
@@ -70,7 +96,7 @@ fn ask(name: &str, server: &str, url: String) -> Outside {
         if problem.is_none() || begun.elapsed() > PATIENCE {
             return Outside { url, problem, note };
         }
-        std::thread::sleep(INTERVAL);
+        thread::sleep(INTERVAL);
     }
 }
 

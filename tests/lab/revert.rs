@@ -82,7 +82,7 @@ fn failed(state: &HostState) -> std::collections::BTreeSet<u32> {
 
 /// Commits a change, deploys it and checks that it is taken back; the branch
 /// is then as before.
-fn fails(world: &World, subject: &str) -> Run {
+pub(crate) fn fails(world: &World, subject: &str) -> Run {
     world.commit(subject);
     let before = Before::look(world);
     let run = before.is_back_with_its_database(world, world.deploy(&[]));

@@ -156,6 +156,11 @@ fn odoo_conf(
     Ok(Some(render::mask_conf(&text, &sensitive, &mask)))
 }
 
+/// Returns seconds since the epoch by the server's clock.
+pub(super) fn now() -> i64 {
+    machine::now()
+}
+
 /// Completes the access by a password that stays on the server.
 pub(super) fn complete_access(
     server: &Server,

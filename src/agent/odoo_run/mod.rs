@@ -218,19 +218,21 @@ impl OdooProgram {
         Ok(OdooRunReport { end, log: UpgradeLog::read(&said) })
     }
 
-    /// Imports the Python of modules under a release's odoo.conf, and nothing else:
-    /// no registry is made and no database opened.
+    /// Imports the Python of modules under a release's odoo.conf, in the transient unit
+    /// named, and nothing else: no registry is made and no database opened.
     ///
     /// # Errors
     /// Fails when the check itself does not run within the time given.
     pub fn import_check(
         &self,
         server: &Server,
+        unit: &str,
         conf: &Path,
         modules: &[ModuleName],
         timeout: Duration,
     ) -> Result<Vec<ImportFailure>, OdooRunError> {
         let mut command = self.transient(server, timeout, CHECK_SESSION);
+        command.arg("--unit").arg(unit);
         command.args(["--quiet", "--pipe", "--"]).arg(&self.python).args(["-B", "-c"]);
         command.arg(escaped(IMPORT_CHECK)).arg(escaped_path(&self.path)).arg(escaped_path(conf));
         command.args(modules.iter().map(ModuleName::as_str));

@@ -109,7 +109,8 @@ pub(super) fn imports(
     modules: &[ModuleName],
 ) -> Result<(), StepError> {
     let conf = run.layout.release(number).join("odoo.conf");
-    let failures = program(run)?.import_check(run.server, &conf, modules, LOAD_TIMEOUT)?;
+    let unit = format!("deployld-{}-import", run.transaction.id);
+    let failures = program(run)?.import_check(run.server, &unit, &conf, modules, LOAD_TIMEOUT)?;
     let Some(first) = failures.first() else { return Ok(()) };
     let details = failures.iter().skip(1).take(SHOWN).map(|failure| cause(failure, run)).collect();
     Err(StepError::found(cause(first, run))

@@ -15,6 +15,7 @@ use crate::{
         service::Systemd,
         transaction::Run,
         undo::{Reader, Undo},
+        with_causes,
     },
     plan::Marker,
     render::MARKER_PATH,
@@ -120,9 +121,31 @@ pub(in crate::agent) fn restore(
         }
     }
     match reader {
-        Reader::Nginx => Nginx::new(run.server).reload()?,
+        Reader::Nginx => reload_restored(run, files)?,
         Reader::Systemd => systemd.daemon_reload()?,
     }
+    Ok(())
+}
+
+/// Has nginx read restored files. One that does not reload because of somebody
+/// else's file never left them where it still serves what is back in place.
+fn reload_restored(
+    run: &mut Run<'_>,
+    files: &[(PathBuf, Option<PathBuf>)],
+) -> Result<(), StepError> {
+    let nginx = Nginx::new(run.server);
+    let Err(error) = nginx.reload() else { return Ok(()) };
+    for (path, _) in files {
+        let restored = run.server.read(path)?;
+        let host = run.transaction.host.as_str();
+        if !restored.is_some_and(|text| nginx.serves(host, MARKER_PATH, &text)) {
+            return Err(error.into());
+        }
+    }
+    run.warn(format!(
+        "nginx does not reload: {}; it still serves the vhost that is in place",
+        with_causes(&error)
+    ));
     Ok(())
 }
 

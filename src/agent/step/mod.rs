@@ -150,6 +150,7 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         | Step::CheckVhost { .. }
         | Step::ImportModules { .. }
         | Step::LoadRelease { .. }
+        | Step::WaitForUpgrades { .. }
         | Step::RecordSeen { .. }
         | Step::CheckHealth(_)
         | Step::LiftHold
@@ -188,6 +189,7 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         Step::CheckVhost { vhost } => check::vhost(run, vhost),
         Step::ImportModules { number, modules } => check::imports(run, *number, modules),
         Step::LoadRelease { number, databases } => check::load(run, *number, databases),
+        Step::WaitForUpgrades { at_once } => upgrade::wait_for_others(run, *at_once),
         Step::CopyFiles(snapshot) => database::copy_files(run, snapshot),
         Step::ShowMaintenance => service::show_maintenance(run),
         Step::Hold => service::hold(run),

@@ -1,16 +1,54 @@
 //! Upgrading modules in a database, and whether that succeeded.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use super::{StepError, check, database};
 use crate::{
     agent::{
         odoo_run::{OdooJob, OdooRun, OdooRunReport, Translations},
+        server::FileError,
         transaction::{Run, cancel_file},
     },
     odoo::UpgradeProgress,
     plan::UpgradeModules,
 };
+
+/// How long to wait between two looks for a free place.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Waits until one of the server's places for an upgrade is free, and takes it for as
+/// long as this process lives.
+pub(super) fn wait_for_others(run: &mut Run<'_>, at_once: u32) -> Result<(), StepError> {
+    let mut told = false;
+    loop {
+        for place in 0..at_once {
+            let path = PathBuf::from(format!("/run/lock/odoo-deploy-upgrade-{place}.lock"));
+            let file = fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(run.server.path(&path))
+                .map_err(FileError::at("open", &path))?;
+            if file.try_lock().is_ok() {
+                run.upgrade_place = Some(file);
+                return Ok(());
+            }
+        }
+        if run.is_cancelled() {
+            return Err(StepError::found("the operator stopped it"));
+        }
+        if !told {
+            run.progress("others are upgraded; users notice nothing of the wait");
+            told = true;
+        }
+        thread::sleep(PAUSE);
+    }
+}
 
 /// Upgrades and installs modules. Exit status, log and the database's own
 /// states must all say that it worked.

@@ -15,7 +15,7 @@ const SYSTEMCTL: &str = r#"#!/bin/sh
 root="${0%/bin/systemctl}"
 if [ "$1" = show ]; then
     echo LoadState=loaded
-    if [ -e "$root/running" ]; then printf 'ActiveState=active\nMainPID=7\n'; fi
+    if [ "$5" = odoo-a.test.service ] && [ -e "$root/running" ]; then printf 'ActiveState=active\nMainPID=7\n'; fi
     exit 0
 fi
 [ "$1" = reset-failed ] || echo "$1" >>"$root/calls"
@@ -464,4 +464,52 @@ fn an_operator_may_have_everything_taken_back() {
     let Outcome::Reverted { failure, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.message, "the operator stopped it");
     machine.is_as_before();
+}
+
+#[test]
+fn of_two_transactions_at_the_same_moment_one_is_carried_out() {
+    for _ in 0..100 {
+        let machine = Machine::new();
+        let machine = &machine;
+        let one = |id: &str| {
+            let mut transaction = transaction(vec![], stop_and_install(), vec![Step::LiftHold]);
+            transaction.id = TransactionId::parse(id).unwrap();
+            transaction.holder.transaction = id.to_owned();
+            machine.execute(&transaction)
+        };
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let both = ["t1", "t2"].map(|id| scope.spawn(move || one(id)));
+            both.map(|one| one.join().unwrap()).into()
+        });
+        let deployed = outcomes.iter().filter(|outcome| **outcome == Outcome::Deployed).count();
+        assert_eq!(deployed, 1, "{outcomes:?}");
+        // The other one found the lock held, or the host deployed to meanwhile.
+        assert!(outcomes.iter().all(|outcome| matches!(
+            outcome,
+            Outcome::Deployed | Outcome::Locked { .. } | Outcome::Refused { .. }
+        )));
+        assert_eq!(machine.current(), Path::new("releases/0002"));
+        assert_eq!(machine.unfinished(), None);
+    }
+}
+
+#[test]
+fn an_upgrade_waits_for_a_place_among_the_servers_upgrades() {
+    let machine = Machine::new();
+    let place = Path::new("/run/lock/odoo-deploy-upgrade-0.lock");
+    machine.write(place, "");
+    let other = File::open(machine.path(place)).unwrap();
+    other.lock().unwrap();
+    let outcome = std::thread::scope(|scope| {
+        let machine = &machine;
+        let waits = vec![Step::WaitForUpgrades { at_once: 1 }];
+        let waiting = scope.spawn(move || machine.execute(&transaction(waits, vec![], vec![])));
+        let events = machine.path(&machine.layout.journal().join("t1/events.jsonl"));
+        while !fs::read_to_string(&events).is_ok_and(|text| text.contains("others are upgraded")) {
+            std::thread::yield_now();
+        }
+        other.unlock().unwrap();
+        waiting.join().unwrap()
+    });
+    assert_eq!(outcome, Outcome::Deployed);
 }

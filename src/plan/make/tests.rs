@@ -10,6 +10,7 @@ fn is_live(step: &Step) -> bool {
         | Step::CheckVhost { .. }
         | Step::ImportModules { .. }
         | Step::LoadRelease { .. }
+        | Step::WaitForUpgrades { .. }
         | Step::CopyFiles(_) => false,
         Step::ShowMaintenance
         | Step::Hold
@@ -122,6 +123,7 @@ fn the_page_goes_up_before_the_stop_and_down_after_the_commit_point() {
     check the unit
     check the vhost
     import the modules to upgrade
+    wait for other upgrades on the server
     link the files of acme-prod
     --
     show the maintenance page
@@ -174,6 +176,7 @@ fn a_new_host_gets_its_database_and_its_modules() {
     check the unit
     check the vhost
     import the modules to upgrade
+    wait for other upgrades on the server
     --
     show the maintenance page
     hold the service
@@ -200,6 +203,7 @@ fn each_database_has_its_own_snapshot_upgrade_and_record() {
     write release 5
     check Python, XML and manifests
     import the modules to upgrade
+    wait for other upgrades on the server
     link the files of acme-prod
     link the files of acme-shop
     --

@@ -79,6 +79,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
             health_timeout: Duration::from_secs(120),
             keep_releases: 3,
             keep_snapshots: 1,
+            upgrades_at_once: 1,
         },
         compared: files.clone(),
         files,

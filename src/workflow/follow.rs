@@ -1,0 +1,100 @@
+//! A transaction that is watched until it ends, or is left running.
+
+use super::{WorkflowError, outside::Public};
+use crate::{
+    host::HostName,
+    plan::{Event, Outcome},
+    transport::{Agent, TransportError},
+    wire::{Reply, Request},
+};
+
+pub use super::outside::Outside;
+
+/// A transaction whose events arrive.
+pub struct Following {
+    agent: Agent,
+    host: HostName,
+    /// Where the host is looked at from outside once the release is live.
+    public: Option<Public>,
+}
+
+/// What a transaction told.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// Something happened.
+    Event(Event),
+    /// It ended.
+    Finished {
+        /// How.
+        outcome: Outcome,
+        /// How long users could not be served, in milliseconds.
+        interruption: Option<u64>,
+    },
+}
+
+/// How a deploy ended.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The transaction's outcome.
+    pub outcome: Outcome,
+    /// How long users could not be served, in milliseconds.
+    pub interruption: Option<u64>,
+    /// What the host's public address answered; none where nothing went live.
+    pub outside: Option<Outside>,
+}
+
+impl Following {
+    pub(super) const fn new(agent: Agent, host: HostName, public: Option<Public>) -> Self {
+        Self { agent, host, public }
+    }
+
+    /// Returns the host.
+    #[must_use]
+    pub const fn host(&self) -> &HostName {
+        &self.host
+    }
+
+    /// Waits for what comes next. Nothing is lost where the wait is given up.
+    ///
+    /// # Errors
+    /// Fails where the transaction is lost from sight, which does not stop it.
+    pub async fn next(&mut self) -> Result<Told, WorkflowError> {
+        let reply = self.agent.receive().await.map_err(|error| self.lost(error))?;
+        match reply {
+            Reply::Event(Event::Finished { outcome, interruption }) => {
+                Ok(Told::Finished { outcome, interruption })
+            }
+            Reply::Event(event) => Ok(Told::Event(event)),
+            Reply::Fault(fault) => Err(fault.into()),
+            _ => Err(WorkflowError::OutOfTurn),
+        }
+    }
+
+    /// Asks that the transaction is taken back; what comes next says what became of it.
+    ///
+    /// # Errors
+    /// Fails where the connection is lost.
+    pub async fn take_back(&mut self) -> Result<(), WorkflowError> {
+        self.agent.send(&Request::Cancel).await.map_err(|error| self.lost(error))
+    }
+
+    /// Hangs up. The transaction goes on by itself.
+    pub async fn leave(self) {
+        self.agent.close().await;
+    }
+
+    /// Hangs up after the end and, where a release went live, looks at the host
+    /// from outside.
+    pub async fn finish(self, outcome: Outcome, interruption: Option<u64>) -> Report {
+        self.agent.close().await;
+        let outside = match self.public {
+            Some(public) if outcome == Outcome::Deployed => Some(public.look().await),
+            _ => None,
+        };
+        Report { outcome, interruption, outside }
+    }
+
+    fn lost(&self, source: TransportError) -> WorkflowError {
+        WorkflowError::LostSight { host: self.host.clone(), source }
+    }
+}
