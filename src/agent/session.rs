@@ -12,7 +12,7 @@ use super::{
     follow, history,
     inspect::Inspector,
     logs,
-    observe::observe,
+    observe::{new_rows, observe, releases_of_host},
     server::{FileError, Server},
     status, with_causes,
 };
@@ -91,6 +91,14 @@ fn answer(server: &Server, request: Request) -> Reply {
         }
         Request::LockState { host } => match status::lock(server, &Layout::new(host)) {
             Ok(facts) => Reply::LockState(facts.map(Box::new)),
+            Err(error) => fault(&error),
+        },
+        Request::Releases { host } => match releases_of_host(server, &Layout::new(host)) {
+            Ok(releases) => Reply::Releases(Box::new(releases)),
+            Err(error) => fault(&error),
+        },
+        Request::CountRows(request) => match new_rows(server, &request) {
+            Ok(rows) => Reply::Counted(rows),
             Err(error) => fault(&error),
         },
         Request::Pack { .. }

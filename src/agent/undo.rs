@@ -46,6 +46,11 @@ pub enum Undo {
         /// Which.
         snapshot: Snapshot,
     },
+    /// Drops the copy of a kept snapshot, and its files.
+    DropCopy {
+        /// The copy.
+        copy: CopyName,
+    },
     /// Puts a snapshot in the place of its database.
     SwapBack {
         /// Which, by name and object id.
@@ -105,7 +110,8 @@ impl Undo {
         match self {
             Self::RemoveRelease { .. }
             | Self::RemoveDirectory { .. }
-            | Self::RemoveFiles { .. } => Consequence::Litter,
+            | Self::RemoveFiles { .. }
+            | Self::DropCopy { .. } => Consequence::Litter,
             // A database must not stay upgraded because nginx does not reload.
             Self::RestoreFiles { reader: Reader::Nginx, .. } => Consequence::Apart,
             Self::HideMaintenance
@@ -151,6 +157,7 @@ impl Undo {
                 Ok(())
             }
             Self::DropSnapshot { snapshot } => database::drop_snapshot(run, snapshot),
+            Self::DropCopy { copy } => database::drop_copy(run, copy),
             Self::SwapBack { swap } => database::swap_back(run, swap),
             Self::DropCreated { database, oid } => database::drop_created(run, database, *oid),
             Self::MoveBack { target, restart, health } => {

@@ -47,6 +47,8 @@ pub(super) enum Command {
     Attach(AttachArguments),
     /// Shows who deploys to a host right now, or stops that deploy.
     Lock(LockArguments),
+    /// Takes a host back to a release that was verified on it before.
+    Rollback(RollbackArguments),
     /// Writes a host's odoo.conf, unit, vhost and maintenance page as they would be deployed.
     Render(RenderArguments),
     /// Lists the hosts of the repository.
@@ -137,6 +139,27 @@ pub(super) struct PlanArguments {
     /// End with status 3 when there is something to do.
     #[arg(long)]
     pub(super) exit_code: bool,
+}
+
+/// What is gone back to.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RollbackArguments {
+    /// The host: a file of `config/hosts`, by its name without `.conf`.
+    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+    pub(super) host: HostName,
+    /// The release; the newest verified one with other content than the live one where none
+    /// is named.
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) to: Option<u32>,
+    /// Take databases back, too, where the release needs them as they were. The present ones
+    /// are kept aside.
+    #[arg(long)]
+    pub(super) with_database: bool,
+    #[command(flatten)]
+    pub(super) deploy: DeployArguments,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -18,13 +18,13 @@ use super::{
     words,
 };
 use crate::{
-    host::ModuleName,
+    host::{HostName, ModuleName},
     notify::show_on_desktop,
     plan::{Event, Outcome, TransactionId, UpdateChoice},
     workflow::{
         Outside, Project, WorkflowError,
         announce::Announcement,
-        deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Revision, prepare},
+        deploy::{ConfigFrom, DeployRequest, Listener, Notice, Prepared, Revision, prepare},
         follow::Report,
     },
 };
@@ -56,15 +56,26 @@ pub(super) async fn run(
     let message = arguments.message.as_deref();
     let mut announcement = Announcement::begin(&project, &target.host, message);
     let ended = deploy(&project, target, arguments, &mut announcement, terminal).await;
-    let is_news = match (&mut announcement, &ended) {
+    conclude_with_news(announcement, &ended, &project, arguments, terminal).await;
+    ended
+}
+
+/// Tells those who want to hear of it how a deploy ended.
+pub(super) async fn conclude_with_news(
+    mut announcement: Option<Announcement>,
+    ended: &Result<ExitCode, WorkflowError>,
+    project: &Project,
+    arguments: &DeployArguments,
+    terminal: &mut Terminal,
+) {
+    let is_news = match (&mut announcement, ended) {
         (Some(announcement), Err(error)) => announcement.error(error),
         (announcement, Ok(_)) => announcement.is_some() && !arguments.dry_run,
         (None, Err(_)) => false,
     };
     if let Some(announcement) = announcement.filter(|_| is_news) {
-        tell_others(&announcement, &project, arguments, terminal).await;
+        tell_others(&announcement, project, arguments, terminal).await;
     }
-    ended
 }
 
 async fn deploy(
@@ -80,6 +91,18 @@ async fn deploy(
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
     let mut interrupts = Interrupts::catch();
     let prepared = make(project, &request, &mut interrupts, terminal).await?;
+    carry_out(prepared, began, arguments, announcement, &mut interrupts, terminal).await
+}
+
+/// Does what the plan says, once it is confirmed.
+pub(super) async fn carry_out(
+    prepared: Prepared,
+    began: Instant,
+    arguments: &DeployArguments,
+    announcement: &mut Option<Announcement>,
+    interrupts: &mut Interrupts,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
     if let Some(announcement) = announcement {
         announcement.know(&prepared);
     }
@@ -94,12 +117,12 @@ async fn deploy(
         prepared.leave().await;
         return Ok(ExitCode::Success);
     }
-    if !confirmed(&prepared, arguments, &mut interrupts, terminal).await {
+    if !confirmed(&prepared, arguments, interrupts, terminal).await {
         prepared.leave().await;
         return Err(WorkflowError::Declined);
     }
     let release = prepared.plan.transaction.number;
-    let report = follow::carry_out(prepared, &mut interrupts, terminal).await?;
+    let report = follow::carry_out(prepared, interrupts, terminal).await?;
     if let Some(announcement) = announcement {
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         announcement.report(&report, milliseconds);
@@ -133,6 +156,15 @@ async fn make(
     interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Prepared, WorkflowError> {
+    planned(interrupts, terminal, async |listen| prepare(project, request, listen).await).await
+}
+
+/// Has a plan made, and shows it. Ctrl-C ends it before the server is reached.
+pub(super) async fn planned(
+    interrupts: &mut Interrupts,
+    terminal: &mut Terminal,
+    prepare: impl AsyncFnOnce(Listener<'_>) -> Result<Prepared, WorkflowError>,
+) -> Result<Prepared, WorkflowError> {
     let gate = interrupts.gate();
     let mut listen = |notice| {
         if matches!(notice, Notice::Observing) {
@@ -140,25 +172,25 @@ async fn make(
         }
         tell(&notice, terminal);
     };
-    let prepared = interrupts.or(prepare(project, request, &mut listen)).await;
+    let prepared = interrupts.or(prepare(&mut listen)).await;
     terminal.idle();
     let prepared = prepared?;
+    show(&prepared, terminal);
+    Ok(prepared)
+}
+
+/// Shows a plan, and what should be known before it is carried out.
+fn show(prepared: &Prepared, terminal: &mut Terminal) {
     terminal.know_secrets(prepared.redactor.clone());
     for note in prepared.notes.iter().chain(&prepared.plan.warnings) {
         terminal.warning(note);
     }
-    plan_view::show(&prepared, terminal);
-    terminal.json(&json::plan(&prepared));
-    Ok(prepared)
+    plan_view::show(prepared, terminal);
+    terminal.json(&json::plan(prepared));
 }
 
 fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
-    let now = jiff::Timestamp::now();
-    let mask_key = random()?;
-    let suffix: String = random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
-    let id = format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ"));
     Ok(DeployRequest {
-        host: target.host.clone(),
         revision: match (&target.branch, &target.commit) {
             (Some(branch), _) => Revision::Branch(branch.clone()),
             (None, Some(commit)) => Revision::Commit(commit.clone()),
@@ -170,6 +202,22 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
         },
         update: update(&target.update_modules)?,
         install: target.install.clone(),
+        ..request_for(&target.host)?
+    })
+}
+
+/// Asks for the tip of the environment's own branch, under a new id.
+pub(super) fn request_for(host: &HostName) -> Result<DeployRequest, WorkflowError> {
+    let now = jiff::Timestamp::now();
+    let mask_key = random()?;
+    let suffix: String = random::<4>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = format!("{}-{suffix}", now.strftime("%Y%m%dT%H%M%SZ"));
+    Ok(DeployRequest {
+        host: host.clone(),
+        revision: Revision::EnvironmentBranch,
+        config_from: ConfigFrom::Commit,
+        update: UpdateChoice::Changed,
+        install: Vec::new(),
         message: None,
         wait_lock: Duration::ZERO,
         id: TransactionId::parse(&id).expect("a time and digits are an id"),
@@ -216,7 +264,11 @@ async fn confirmed(
         return true;
     }
     let desired = &prepared.desired;
-    let question = format!("Deploy this to {} ({})?", desired.host, desired.environment);
+    let host = format!("{} ({})", desired.host, desired.environment);
+    let question = match &desired.rollback {
+        None => format!("Deploy this to {host}?"),
+        Some(wish) => format!("Take {host} back to release {}?", wish.to),
+    };
     terminal.confirm(&question, interrupts).await
 }
 

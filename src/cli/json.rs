@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{plan::DatabaseUpgrade, workflow::deploy::Prepared};
+use crate::{
+    plan::{DatabaseUpgrade, Restoration, RollbackPlan},
+    workflow::deploy::Prepared,
+};
 
 /// The version of the objects that `--json` prints.
 pub(super) const SCHEMA: u32 = 1;
@@ -26,6 +29,7 @@ pub(super) fn plan(prepared: &Prepared) -> Value {
         "interruption": plan.interruption,
         "commits": prepared.log,
         "databases": plan.upgrades.iter().map(database).collect::<Vec<_>>(),
+        "rollback": plan.rollback.as_ref().map(rollback),
         "diffs": plan.diffs,
         "warnings": plan.warnings,
     })
@@ -40,5 +44,24 @@ fn database(upgrade: &DatabaseUpgrade) -> Value {
         "reached": upgrade.reached,
         "process": upgrade.process,
         "left_out": upgrade.left_out,
+    })
+}
+
+fn rollback(rollback: &RollbackPlan) -> Value {
+    let database = |one: &Restoration| {
+        json!({
+            "database": one.restore.database,
+            "snapshot": one.restore.snapshot,
+            "before": one.before,
+            "taken": one.taken,
+            "kept": one.restore.kept,
+            "reasons": one.reasons,
+            "lost": one.lost,
+        })
+    };
+    json!({
+        "to": rollback.to,
+        "class": rollback.class(),
+        "databases": rollback.databases.iter().map(database).collect::<Vec<_>>(),
     })
 }

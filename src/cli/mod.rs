@@ -21,6 +21,7 @@ mod lint;
 mod lock;
 mod logs;
 mod render;
+mod rollback;
 mod status;
 
 mod interrupts;

@@ -2,7 +2,7 @@
 
 use super::terminal::{Style, Terminal};
 use crate::{
-    plan::{DatabaseUpgrade, FileDiff, Switch, live_record},
+    plan::{DatabaseUpgrade, FileDiff, Restore, RollbackPlan, Switch, live_record},
     source::Relation,
     workflow::deploy::Prepared,
 };
@@ -14,6 +14,9 @@ const SHOWN_REASONS: usize = 4;
 pub(super) fn show(prepared: &Prepared, terminal: &Terminal) {
     headline(prepared, terminal);
     commits(prepared, terminal);
+    if let Some(plan) = &prepared.plan.rollback {
+        rollback(plan, terminal);
+    }
     for upgrade in &prepared.plan.upgrades {
         modules(upgrade, terminal);
     }
@@ -62,6 +65,23 @@ fn commits(prepared: &Prepared, terminal: &Terminal) {
     }
     if log.more > 0 {
         terminal.result(&format!("  and {} more", log.more));
+    }
+}
+
+fn rollback(plan: &RollbackPlan, terminal: &Terminal) {
+    let title = format!("rollback to release {}", plan.to);
+    terminal.result(&terminal.paint(Style::Cyan, &title));
+    if plan.databases.is_empty() {
+        terminal.result("  code only: what the databases hold fits the release as it is");
+        return;
+    }
+    for one in &plan.databases {
+        let Restore { database, snapshot, kept, .. } = &one.restore;
+        terminal.result(&format!("  database {database} goes back to {snapshot}"));
+        terminal.result(&format!("    as it was     {}", one.state()));
+        terminal.result(&format!("    because       {}", one.why()));
+        terminal.result(&format!("    missing then  {}", one.missing()));
+        terminal.result(&format!("    the present   is kept as {kept}"));
     }
 }
 

@@ -8,7 +8,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 use super::{
     Arguments, ExitCode, agent,
     arguments::{Command, LockCommand},
-    attach, completions, deploy, history, hosts, init, lint, lock, logs, render, status,
+    attach, completions, deploy, history, hosts, init, lint, lock, logs, render, rollback, status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
@@ -49,6 +49,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Logs(arguments)), _) => logs::run(&directory, &arguments, terminal),
         (Some(Command::Attach(arguments)), _) => attach::run(&directory, &arguments, terminal),
         (Some(Command::Lock(arguments)), _) => lock::run(&directory, &arguments, terminal),
+        (Some(Command::Rollback(arguments)), _) => rollback::run(&directory, &arguments, terminal),
         (Some(Command::Render(arguments)), _) => render::run(&directory, &arguments, terminal),
         (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
         (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
@@ -71,6 +72,7 @@ fn json(arguments: &Arguments) -> bool {
             LockCommand::Status(status) => status.json,
             LockCommand::Break(broken) => broken.json,
         },
+        (Some(Command::Rollback(rollback)), _) => rollback.json,
         (Some(Command::Hosts(hosts)), _) => hosts.json,
         (Some(Command::Lint(lint)), _) => lint.json,
         (None, Some(target)) => target.json,

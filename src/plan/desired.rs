@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use super::{
-    TransactionId, access::DatabaseAccess, modules::ModuleDiffs, observed::Holder, step::Service,
+    TransactionId, access::DatabaseAccess, modules::ModuleDiffs, observed::Holder,
+    rollback::Rollback, step::Service,
 };
 use crate::{
     host::{DatabaseName, EnvironmentName, HostName, ModuleName},
@@ -57,6 +58,8 @@ pub struct Desired {
     pub update: UpdateChoice,
     /// Modules the operator wants installed.
     pub install: Vec<ModuleName>,
+    /// The release that is gone back to; none for a deploy.
+    pub rollback: Option<Rollback>,
 }
 
 /// Where Odoo listens.

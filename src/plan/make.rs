@@ -7,11 +7,13 @@ use super::{
     observed::Observed,
     obstacle::{Obstacle, live_record, megabytes, obstacles},
     release::{RELEASE_SCHEMA, ReleaseRecord},
+    rollback::{Restoration, RollbackPlan, restorations},
     step::{
-        CheckOut, Follow, HealthCheck, Prune, Snapshot, Step, Summary, Transaction, UpgradeModules,
+        CheckOut, Follow, HealthCheck, Prune, Restore, RolledBack, Snapshot, Step, Summary,
+        Transaction, UpgradeModules,
     },
     switch::{Switch, choose},
-    upgrade::{DatabaseUpgrade, of_existing, of_new},
+    upgrade::{DatabaseUpgrade, of_existing, of_new, of_restored},
 };
 use crate::{host::DatabaseName, layout::ReleaseNumber, source::FileChange};
 
@@ -24,6 +26,8 @@ pub struct Plan {
     pub reasons: Vec<String>,
     /// What each database is taught.
     pub upgrades: Vec<DatabaseUpgrade>,
+    /// What is gone back to; none for a deploy.
+    pub rollback: Option<RollbackPlan>,
     /// How the server's files change, secrets masked.
     pub diffs: Vec<FileDiff>,
     /// What the operator should know before.
@@ -47,14 +51,22 @@ impl Plan {
 /// # Errors
 /// Returns everything that stands in the way.
 pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obstacle>> {
-    let upgrades = upgrades(desired, observed);
-    let found = obstacles(desired, observed, &upgrades);
+    let restorations = restorations(desired, observed)?;
+    let upgrades = upgrades(desired, observed, &restorations);
+    let found = obstacles(desired, observed, &upgrades, &restorations);
     if !found.is_empty() {
         return Err(found);
     }
-    let choice = choose(desired, observed, &upgrades);
+    let choice = choose(desired, observed, &upgrades, &restorations);
     let number = ReleaseNumber(observed.host.last_number).next();
-    let maker = Maker { desired, observed, upgrades: &upgrades, switch: choice.switch, number };
+    let maker = Maker {
+        desired,
+        observed,
+        upgrades: &upgrades,
+        restorations: &restorations,
+        switch: choice.switch,
+        number,
+    };
     Ok(Plan {
         switch: choice.switch,
         reasons: choice.reasons,
@@ -62,12 +74,23 @@ pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obs
         warnings: maker.warnings(),
         interruption: maker.interruption(),
         transaction: maker.transaction(),
+        rollback: desired
+            .rollback
+            .as_ref()
+            .map(|wish| RollbackPlan { to: wish.to, databases: restorations.clone() }),
         upgrades,
     })
 }
 
-fn upgrades(desired: &Desired, observed: &Observed) -> Vec<DatabaseUpgrade> {
+fn upgrades(
+    desired: &Desired,
+    observed: &Observed,
+    restorations: &[Restoration],
+) -> Vec<DatabaseUpgrade> {
+    let goes_back =
+        |name: &DatabaseName| restorations.iter().any(|one| one.restore.database == *name);
     let of = |name: &DatabaseName| match observed.databases.get(name) {
+        Some(_) if goes_back(name) => of_restored(name),
         Some(facts) => of_existing(desired, name, facts),
         None => of_new(desired, name),
     };
@@ -78,6 +101,7 @@ struct Maker<'a> {
     desired: &'a Desired,
     observed: &'a Observed,
     upgrades: &'a [DatabaseUpgrade],
+    restorations: &'a [Restoration],
     switch: Switch,
     number: ReleaseNumber,
 }
@@ -125,6 +149,7 @@ impl Maker<'_> {
             steps.push(Step::WaitForUpgrades { at_once: self.desired.policy.upgrades_at_once });
         }
         steps.extend(self.snapshots().map(Step::CopyFiles));
+        steps.extend(self.restores().map(Step::CopySnapshot));
         steps
     }
 
@@ -150,6 +175,7 @@ impl Maker<'_> {
         let desired = self.desired;
         let mut steps = vec![Step::ShowMaintenance, Step::Hold, Step::StopService];
         steps.extend(self.snapshots().map(Step::Snapshot));
+        steps.extend(self.restores().map(Step::RestoreDatabase));
         for upgrade in self.upgrades.iter().filter(|upgrade| upgrade.create) {
             steps.push(Step::CreateDatabase { database: upgrade.database.clone() });
         }
@@ -162,9 +188,7 @@ impl Maker<'_> {
         steps.push(Step::Switch { number: self.number, follow: Follow::Later });
         steps.extend(self.upgrades.iter().filter_map(|upgrade| self.upgrade(upgrade)));
         steps.extend(self.record_seen(true));
-        steps.push(Step::StartService {
-            hold_jobs: self.stopping().map(|upgrade| upgrade.database.clone()).collect(),
-        });
+        steps.push(Step::StartService { hold_jobs: self.changed().cloned().collect() });
         steps.extend(self.vhost());
         steps.push(Step::CheckHealth(self.health()));
         steps
@@ -181,17 +205,24 @@ impl Maker<'_> {
             steps.extend(self.record_seen(false));
             steps.push(Step::Prune(Prune {
                 keep_releases: self.desired.policy.keep_releases,
-                keep_snapshots: self.desired.policy.keep_snapshots,
+                keep_snapshots: self.keep_snapshots(),
                 databases: self.desired.databases.clone(),
             }));
         }
         steps
     }
 
+    /// A database that was just moved aside stays, whatever the release that is
+    /// gone back to says.
+    fn keep_snapshots(&self) -> usize {
+        let least = usize::from(!self.restorations.is_empty());
+        self.desired.policy.keep_snapshots.max(least)
+    }
+
     fn check_out(&self) -> Step {
         let desired = self.desired;
         let files = &desired.files;
-        let base = live_record(self.observed).map(|live| (live.number, live.tree));
+        let base = self.base().map(|base| (base.number, base.tree));
         let ports = [Some(desired.network.http_port), desired.network.gevent_port];
         let record = ReleaseRecord {
             schema: RELEASE_SCHEMA,
@@ -207,6 +238,7 @@ impl Maker<'_> {
             aliases: desired.network.aliases.clone(),
             health: self.health(),
             sensitive_keys: desired.sensitive_keys.clone(),
+            changed: Some(self.changed().cloned().collect()),
         };
         Step::CheckOut(Box::new(CheckOut {
             tree: desired.tree,
@@ -217,6 +249,18 @@ impl Maker<'_> {
             vhost: files.vhost.clone(),
             record,
         }))
+    }
+
+    /// Returns the release whose unchanged files are linked: the one that is gone
+    /// back to has them all.
+    fn base(&self) -> Option<&ReleaseRecord> {
+        let releases = &self.observed.host.releases;
+        let back = self
+            .desired
+            .rollback
+            .as_ref()
+            .and_then(|wish| releases.iter().find(|release| release.record.number == wish.to));
+        back.map(|release| &release.record).or_else(|| live_record(self.observed))
     }
 
     /// New and changed files are parsed; all of an addon where nothing is known.
@@ -230,10 +274,11 @@ impl Maker<'_> {
     }
 
     /// Before an upgrade only imports can be tried: a registry that has new
-    /// fields does not load on a database that lacks them.
+    /// fields does not load on a database that lacks them. Neither does an old
+    /// one on a database that is about to go back.
     fn try_out(&self) -> Option<Step> {
         let number = self.number;
-        if self.stopping().next().is_none() {
+        if self.changed().next().is_none() {
             let databases = self.desired.databases.clone();
             return Some(Step::LoadRelease { number, databases });
         }
@@ -293,6 +338,16 @@ impl Maker<'_> {
 
     fn stopping(&self) -> impl Iterator<Item = &DatabaseUpgrade> {
         self.upgrades.iter().filter(|upgrade| upgrade.stops_odoo())
+    }
+
+    fn restores(&self) -> impl Iterator<Item = Restore> {
+        self.restorations.iter().map(|one| one.restore.clone())
+    }
+
+    /// Names the databases that are not the same afterwards.
+    fn changed(&self) -> impl Iterator<Item = &DatabaseName> {
+        let back = self.restorations.iter().map(|one| &one.restore.database);
+        self.stopping().map(|upgrade| &upgrade.database).chain(back)
     }
 
     fn snapshots(&self) -> impl Iterator<Item = Snapshot> {
@@ -355,6 +410,10 @@ impl Maker<'_> {
                 .map(|upgrade| (upgrade.database.clone(), upgrade.named()))
                 .collect(),
             switch: self.switch.to_string(),
+            rollback: desired.rollback.as_ref().map(|wish| RolledBack {
+                to: wish.to,
+                databases: self.restores().map(|restore| restore.database).collect(),
+            }),
         }
     }
 
@@ -378,6 +437,10 @@ impl Maker<'_> {
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        let asked = self.desired.rollback.as_ref().is_some_and(|wish| wish.with_database);
+        if asked && self.restorations.is_empty() {
+            warnings.push("no database has to go back: all keep what they have".to_owned());
+        }
         for upgrade in self.upgrades {
             let database = &upgrade.database;
             if upgrade.first_contact && !upgrade.create {
@@ -406,6 +469,9 @@ impl Maker<'_> {
             Switch::Restart => "a restart: some seconds without an answer".into(),
             Switch::Stop if live_record(self.observed).is_none() => {
                 "none: the host is not live yet".into()
+            }
+            Switch::Stop if !self.restorations.is_empty() => {
+                "maintenance page from stop to verified: the copy is made before, so nothing is waited for but the start".into()
             }
             Switch::Stop => {
                 let sizes = self.stopping().filter_map(|upgrade| {

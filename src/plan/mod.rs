@@ -13,6 +13,7 @@ mod observed;
 mod obstacle;
 mod python;
 mod release;
+mod rollback;
 #[cfg(test)]
 mod sample;
 mod step;
@@ -29,15 +30,19 @@ pub use history::HistoryLine;
 pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{
-    ClusterFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener, Neighbour, Observed,
-    Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
+    ClusterFacts, CopyFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener,
+    Neighbour, Observed, Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
 };
 pub use obstacle::{Obstacle, live_record, megabytes};
 pub use python::{CodeChange, SourcePair};
 pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
+pub use rollback::{
+    COUNTED_ROWS, KnownRelease, Restoration, Rollback, RollbackPlan, RowCount, choose_release,
+    restorations,
+};
 pub use step::{
-    CheckOut, Follow, HealthCheck, Marker, Prune, Service, Snapshot, Step, Summary, Transaction,
-    UpgradeModules,
+    CheckOut, Follow, HealthCheck, Marker, Prune, Restore, RolledBack, Service, Snapshot, Step,
+    Summary, Transaction, UpgradeModules,
 };
 pub use switch::Switch;
 pub use transaction_id::TransactionId;

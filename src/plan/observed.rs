@@ -7,7 +7,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::release::{ReleaseFacts, RunningFrom};
+use super::{
+    CopyName,
+    release::{ReleaseFacts, RunningFrom},
+};
 use crate::{
     host::{DatabaseName, HostName, ModuleName},
     source::{CommitId, Signature},
@@ -181,6 +184,24 @@ pub struct DatabaseFacts {
     /// Why a snapshot could not be taken, in sentences; empty where it can.
     #[serde(default)]
     pub snapshot_obstacles: Vec<String>,
+    /// Its snapshots and failed databases, oldest release first.
+    #[serde(default)]
+    pub copies: Vec<CopyFacts>,
+}
+
+/// A copy that the tool keeps of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyFacts {
+    /// Its name.
+    pub name: CopyName,
+    /// Its object id.
+    pub oid: u32,
+    /// Bytes on disk, those of its files left out: they are links. 0 where the role
+    /// may not ask.
+    pub bytes: u64,
+    /// When it was taken or moved aside, in seconds since the epoch by the server's
+    /// clock; none where the copy of its files is gone.
+    pub created: Option<i64>,
 }
 
 /// A module in `ir_module_module`.

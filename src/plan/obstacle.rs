@@ -6,6 +6,7 @@ use super::{
     desired::{Desired, UpdateChoice},
     observed::{DatabaseFacts, Observed},
     release::{ReleaseRecord, RunningFrom},
+    rollback::{self, Restoration},
     upgrade::DatabaseUpgrade,
 };
 use crate::host::{DatabaseName, ModuleName};
@@ -31,7 +32,7 @@ impl Obstacle {
         Self { message: message.into(), hint: None }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -43,15 +44,19 @@ pub(super) fn obstacles(
     desired: &Desired,
     observed: &Observed,
     upgrades: &[DatabaseUpgrade],
+    restorations: &[Restoration],
 ) -> Vec<Obstacle> {
+    let restored: BTreeSet<_> = restorations.iter().map(|one| &one.restore.database).collect();
+    let copied: u64 = restorations.iter().map(|one| one.bytes).sum();
     let mut found = Vec::new();
     server(desired, observed, &mut found);
     identity(desired, observed, &mut found);
     neighbours(desired, observed, &mut found);
-    databases(desired, observed, &mut found);
-    modules(desired, observed, &mut found);
-    space(observed, upgrades, &mut found);
-    snapshots(observed, upgrades, &mut found);
+    databases(desired, observed, &restored, &mut found);
+    modules(desired, observed, &restored, &mut found);
+    space(observed, upgrades, copied, &mut found);
+    snapshots(observed, upgrades, &restored, &mut found);
+    found.extend(rollback::without_consent(desired, restorations));
     found
 }
 
@@ -198,7 +203,12 @@ fn neighbours(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>)
     }
 }
 
-fn databases(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
+fn databases(
+    desired: &Desired,
+    observed: &Observed,
+    restored: &BTreeSet<&DatabaseName>,
+    found: &mut Vec<Obstacle>,
+) {
     if let Err(why) = &observed.cluster.version {
         found.push(
             Obstacle::new(format!("PostgreSQL cannot be reached: {why}"))
@@ -208,7 +218,13 @@ fn databases(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) 
     }
     for name in &desired.databases {
         match observed.databases.get(name) {
-            Some(facts) => existing_database(desired, name, facts, found),
+            Some(facts) => {
+                existing_database(desired, name, facts, found);
+                // A snapshot is the way out of an upgrade that was left half way.
+                if !restored.contains(name) {
+                    half_done_modules(name, facts, found);
+                }
+            }
             None => missing_database(desired, observed, name, found),
         }
     }
@@ -234,6 +250,9 @@ fn existing_database(
                 .hint("two hosts must not share a database"),
         );
     }
+}
+
+fn half_done_modules(name: &DatabaseName, facts: &DatabaseFacts, found: &mut Vec<Obstacle>) {
     let pending: Vec<_> = facts
         .modules
         .iter()
@@ -279,12 +298,18 @@ fn missing_database(
     }
 }
 
-fn modules(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
+fn modules(
+    desired: &Desired,
+    observed: &Observed,
+    restored: &BTreeSet<&DatabaseName>,
+    found: &mut Vec<Obstacle>,
+) {
     let mut asked: Vec<&ModuleName> = desired.install.iter().collect();
     if let UpdateChoice::Only(names) = &desired.update {
         asked.extend(names);
     }
-    for (database, facts) in &observed.databases {
+    for (database, facts) in observed.databases.iter().filter(|(name, _)| !restored.contains(name))
+    {
         for (name, _) in facts.modules.iter().filter(|(_, module)| module.is_installed()) {
             removed_module(desired, database, name, found);
         }
@@ -360,7 +385,12 @@ fn missing_dependencies(desired: &Desired, facts: &DatabaseFacts, found: &mut Ve
     }
 }
 
-fn space(observed: &Observed, upgrades: &[DatabaseUpgrade], found: &mut Vec<Obstacle>) {
+fn space(
+    observed: &Observed,
+    upgrades: &[DatabaseUpgrade],
+    copied: u64,
+    found: &mut Vec<Obstacle>,
+) {
     let server = &observed.server;
     if server.code_space.bytes < ROOM_FOR_CODE || server.code_space.inodes < INODES_FOR_CODE {
         found.push(Obstacle::new(format!(
@@ -370,14 +400,14 @@ fn space(observed: &Observed, upgrades: &[DatabaseUpgrade], found: &mut Vec<Obst
             megabytes(ROOM_FOR_CODE)
         )).hint("free some space on the server"));
     }
-    let copies: u64 = upgrades
+    let snapshots: u64 = upgrades
         .iter()
         .filter(|upgrade| upgrade.stops_odoo())
         .filter_map(|upgrade| observed.databases.get(&upgrade.database))
         .map(|facts| facts.size)
         .sum();
-    let needed =
-        if upgrades.iter().any(DatabaseUpgrade::stops_odoo) { copies + ROOM_FOR_DATA } else { 0 };
+    let grows = copied > 0 || upgrades.iter().any(DatabaseUpgrade::stops_odoo);
+    let needed = if grows { snapshots + copied + ROOM_FOR_DATA } else { 0 };
     if server.database_space.bytes < needed {
         found.push(
             Obstacle::new(format!(
@@ -390,15 +420,22 @@ fn space(observed: &Observed, upgrades: &[DatabaseUpgrade], found: &mut Vec<Obst
     }
 }
 
-fn snapshots(observed: &Observed, upgrades: &[DatabaseUpgrade], found: &mut Vec<Obstacle>) {
-    for upgrade in upgrades.iter().filter(|upgrade| upgrade.stops_odoo() && !upgrade.create) {
-        let Some(facts) = observed.databases.get(&upgrade.database) else { continue };
-        for obstacle in &facts.snapshot_obstacles {
-            found.push(Obstacle::new(format!(
-                "no snapshot of database {} can be taken: {obstacle}",
-                upgrade.database
-            )));
-        }
+fn snapshots(
+    observed: &Observed,
+    upgrades: &[DatabaseUpgrade],
+    restored: &BTreeSet<&DatabaseName>,
+    found: &mut Vec<Obstacle>,
+) {
+    let copied = upgrades.iter().filter(|upgrade| upgrade.stops_odoo() && !upgrade.create);
+    let copied = copied.map(|upgrade| {
+        let name = &upgrade.database;
+        (name, format!("no snapshot of database {name} can be taken"))
+    });
+    let restored = restored.iter().map(|name| (*name, format!("database {name} cannot go back")));
+    for (name, consequence) in copied.chain(restored) {
+        let Some(facts) = observed.databases.get(name) else { continue };
+        let why = facts.snapshot_obstacles.iter();
+        found.extend(why.map(|why| Obstacle::new(format!("{consequence}: {why}"))));
     }
 }
 

@@ -40,6 +40,10 @@ pub struct ReleaseRecord {
     pub health: HealthCheck,
     /// The options of its odoo.conf whose values are secret.
     pub sensitive_keys: BTreeSet<String>,
+    /// The databases that it upgrades, creates or takes back; none where the tool that
+    /// wrote the record did not note them.
+    #[serde(default)]
+    pub changed: Option<BTreeSet<DatabaseName>>,
 }
 
 /// The version of [`ReleaseRecord`] that this tool writes.

@@ -78,6 +78,18 @@ pub struct Summary {
     pub modules: BTreeMap<DatabaseName, Vec<ModuleName>>,
     /// How the host was switched.
     pub switch: String,
+    /// What was gone back to; none for a deploy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RolledBack>,
+}
+
+/// What the history keeps of a rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// The release whose code is live again.
+    pub to: ReleaseNumber,
+    /// The databases that went back with it.
+    pub databases: Vec<DatabaseName>,
 }
 
 /// How Odoo is run on the server.
@@ -126,7 +138,7 @@ pub enum Step {
         /// The vhost's text.
         vhost: String,
     },
-    /// Imports the Python of modules that will be upgraded.
+    /// Imports the Python of modules that a changed database will run.
     ImportModules {
         /// The release.
         number: ReleaseNumber,
@@ -147,6 +159,8 @@ pub enum Step {
     },
     /// Begins the copy of a database's files while users still work.
     CopyFiles(Snapshot),
+    /// Copies a kept snapshot and its files, which a database will go back to.
+    CopySnapshot(Restore),
     /// Shows the maintenance page to outsiders.
     ShowMaintenance,
     /// Keeps Odoo from starting by itself from here on.
@@ -155,6 +169,8 @@ pub enum Step {
     StopService,
     /// Copies a database and its files aside.
     Snapshot(Snapshot),
+    /// Puts the copy of a snapshot in the place of its database, which is kept.
+    RestoreDatabase(Restore),
     /// Creates an empty database.
     CreateDatabase {
         /// Its name.
@@ -241,6 +257,24 @@ pub struct Snapshot {
     pub failed_name: CopyName,
 }
 
+/// Takes a database back to a snapshot that is kept of it. The snapshot stays:
+/// a copy of it takes the database's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// The database.
+    pub database: DatabaseName,
+    /// Its object id now.
+    pub oid: u32,
+    /// The snapshot.
+    pub snapshot: CopyName,
+    /// The snapshot's object id.
+    pub snapshot_oid: u32,
+    /// The name of the snapshot's copy while it waits.
+    pub copy: CopyName,
+    /// The name under which the present database is kept.
+    pub kept: CopyName,
+}
+
 /// What makes a running Odoo follow `current`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -321,16 +355,20 @@ impl Step {
             Self::CheckCode { .. } => "check Python, XML and manifests".into(),
             Self::CheckUnit { .. } => "check the unit".into(),
             Self::CheckVhost { .. } => "check the vhost".into(),
-            Self::ImportModules { .. } => "import the modules to upgrade".into(),
+            Self::ImportModules { .. } => "import the modules".into(),
             Self::LoadRelease { number, .. } => {
                 format!("load release {number} beside the running one")
             }
             Self::WaitForUpgrades { .. } => "wait for other upgrades on the server".into(),
             Self::CopyFiles(step) => format!("link the files of {}", step.database),
+            Self::CopySnapshot(step) => format!("copy the snapshot {}", step.snapshot),
             Self::ShowMaintenance => "show the maintenance page".into(),
             Self::Hold => "hold the service".into(),
             Self::StopService => "stop Odoo".into(),
             Self::Snapshot(step) => format!("snapshot database {}", step.database),
+            Self::RestoreDatabase(step) => {
+                format!("put database {} back to {}", step.database, step.snapshot)
+            }
             Self::CreateDatabase { database } => format!("create database {database}"),
             Self::Switch { number, follow } => match follow {
                 Follow::Reload => format!("move to release {number} and reload Odoo"),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     code::noticed, desired::Desired, observed::Observed, obstacle::live_record,
-    upgrade::DatabaseUpgrade,
+    rollback::Restoration, upgrade::DatabaseUpgrade,
 };
 
 /// How a host is brought to the wanted release, from the least interruption
@@ -50,8 +50,14 @@ pub(super) fn choose(
     desired: &Desired,
     observed: &Observed,
     upgrades: &[DatabaseUpgrade],
+    restorations: &[Restoration],
 ) -> Choice {
     let mut needs: Vec<(Switch, String)> = Vec::new();
+    for one in restorations {
+        let reason =
+            format!("database {} goes back to before release {}", one.restore.database, one.before);
+        needs.push((Switch::Stop, reason));
+    }
     for upgrade in upgrades.iter().filter(|upgrade| upgrade.stops_odoo()) {
         needs.push((Switch::Stop, what_upgrades(upgrade)));
     }

@@ -57,23 +57,7 @@ pub(super) fn of_existing(
     facts: &DatabaseFacts,
 ) -> DatabaseUpgrade {
     let seen = baseline(desired, facts);
-    let mut needed = BTreeMap::new();
-    let mut process = BTreeSet::new();
-    let mut translations = false;
-    for addon in &desired.addons {
-        let Some(seen) = seen.get(&addon.name) else { continue };
-        match judge(seen, addon, &facts.languages, &desired.diffs) {
-            Need::Nothing => {}
-            Need::Process => {
-                process.insert(addon.name.clone());
-            }
-            Need::Upgrade(reasons) => {
-                translations |=
-                    translates_anew(&seen.signature, &addon.signature, &facts.languages);
-                needed.insert(addon.name.clone(), reasons);
-            }
-        }
-    }
+    let Needs { upgrade: needed, process, translations } = needs(desired, facts, &seen);
     let update = choose(&desired.update, &needed);
     let left_out = needed.keys().filter(|name| !covers(&update, name)).cloned().collect();
     let install: Vec<_> =
@@ -91,6 +75,64 @@ pub(super) fn of_existing(
         left_out,
         seen: (facts.signatures.as_ref() != Some(&after)).then_some(after),
         first_contact: facts.signatures.is_none(),
+    }
+}
+
+/// What the addons ask of a database.
+#[derive(Default)]
+struct Needs {
+    upgrade: BTreeMap<ModuleName, Vec<String>>,
+    process: BTreeSet<ModuleName>,
+    translations: bool,
+}
+
+fn needs(
+    desired: &Desired,
+    facts: &DatabaseFacts,
+    seen: &BTreeMap<ModuleName, SeenAddon>,
+) -> Needs {
+    let mut needs = Needs::default();
+    for addon in &desired.addons {
+        let Some(seen) = seen.get(&addon.name) else { continue };
+        match judge(seen, addon, &facts.languages, &desired.diffs) {
+            Need::Nothing => {}
+            Need::Process => {
+                needs.process.insert(addon.name.clone());
+            }
+            Need::Upgrade(reasons) => {
+                needs.translations |=
+                    translates_anew(&seen.signature, &addon.signature, &facts.languages);
+                needs.upgrade.insert(addon.name.clone(), reasons);
+            }
+        }
+    }
+    needs
+}
+
+/// Names the modules whose change the database would notice, with the reasons.
+#[must_use]
+pub(super) fn noticed(
+    desired: &Desired,
+    facts: &DatabaseFacts,
+) -> BTreeMap<ModuleName, Vec<String>> {
+    needs(desired, facts, &baseline(desired, facts)).upgrade
+}
+
+/// Works out what a database has to be taught that goes back to a snapshot:
+/// nothing, for it knows the release.
+#[must_use]
+pub(super) fn of_restored(database: &DatabaseName) -> DatabaseUpgrade {
+    DatabaseUpgrade {
+        database: database.clone(),
+        create: false,
+        install: Vec::new(),
+        update: BTreeMap::new(),
+        translations: false,
+        reached: BTreeSet::new(),
+        process: BTreeSet::new(),
+        left_out: BTreeSet::new(),
+        seen: None,
+        first_contact: false,
     }
 }
 

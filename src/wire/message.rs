@@ -1,6 +1,6 @@
 //! What controller and agent say to each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use crate::{
     host::{DatabaseName, HostName},
     layout::ReleaseNumber,
     plan::{
-        CodeChange, DatabaseAccess, Event, HistoryLine, Holder, Observed, Service, SourcePair,
-        Summary, Transaction,
+        CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed, RowCount,
+        Service, SourcePair, Summary, Transaction,
     },
     wire::{LockFacts, LogLine, LogsRequest, StatusFacts},
 };
@@ -91,6 +91,13 @@ pub enum Request {
     },
     /// Asks for the host's logs.
     Logs(LogsRequest),
+    /// Asks which releases are on the server; changes nothing.
+    Releases {
+        /// The host.
+        host: HostName,
+    },
+    /// Asks what was created in databases since; changes nothing.
+    CountRows(Box<CountRequest>),
 }
 
 /// What is to be observed.
@@ -110,6 +117,19 @@ pub struct ObserveRequest {
     pub sensitive_keys: BTreeSet<String>,
     /// The key under which their values are hashed instead.
     pub mask_key: [u8; 32],
+}
+
+/// Which databases' new rows are to be counted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CountRequest {
+    /// The host.
+    pub host: HostName,
+    /// How its databases are reached.
+    pub access: DatabaseAccess,
+    /// Options that stay at the server's own value.
+    pub keep: Vec<String>,
+    /// The databases, each with the time from which on rows count, in seconds since the epoch.
+    pub since: BTreeMap<DatabaseName, i64>,
 }
 
 /// Which Python files are to be compared.
@@ -149,6 +169,19 @@ pub enum Reply {
     EndOfLog,
     /// Says that the request could not be served.
     Fault(Fault),
+    /// Answers [`Request::Releases`].
+    Releases(Box<Releases>),
+    /// Answers [`Request::CountRows`]; a database that could not be asked is left out.
+    Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
+}
+
+/// The releases of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Releases {
+    /// The live one; none before the first deploy.
+    pub live: Option<ReleaseNumber>,
+    /// Every one, by number.
+    pub releases: Vec<KnownRelease>,
 }
 
 /// The transaction whose events follow.

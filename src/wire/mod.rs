@@ -9,6 +9,6 @@ pub use inquiry::{
     Certificate, Health, LockFacts, LogLine, LogsRequest, Phase, StatusFacts, StepAt,
 };
 pub use message::{
-    Attached, CHUNK, CompareRequest, Fault, FaultKind, Hello, ObserveRequest, PROTOCOLS, Reply,
-    Request, Welcome,
+    Attached, CHUNK, CompareRequest, CountRequest, Fault, FaultKind, Hello, ObserveRequest,
+    PROTOCOLS, Releases, Reply, Request, Welcome,
 };

@@ -120,57 +120,95 @@ pub async fn prepare(
     let renderer = target.renderer(project)?;
     let wanted = Wanted::of(&target, &renderer)?;
     listen(Notice::Observing);
-    let (mut agent, observed) = observe(project, request, &target, &wanted, listen).await?;
-    let live = live_code(&target, &observed)?;
-    let comparison = modules::Comparison {
-        tree: &target.tree,
-        cache: &target.cache,
-        directories: &wanted.directories,
-        addons: &wanted.addons,
-        live: live.as_ref(),
-        observed: &observed,
-        service: &wanted.service,
-    };
-    let diffs = modules::diffs(&comparison, &mut agent).await?;
-    let files =
-        both_files(&renderer, &observed, &wanted.options.sensitive_keys, &request.mask_key)?;
-    let mut redactor = Redactor::default();
-    wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
     drop(renderer);
-    let desired =
-        desire(project, request, &target, Findings { wanted, live, diffs, files }, &observed);
-    let plan = match make_plan(&desired, &observed) {
-        Ok(plan) => plan,
-        Err(obstacles) => {
-            agent.close().await;
-            return Err(WorkflowError::Obstacles(obstacles));
-        }
-    };
-    Ok(Prepared {
-        log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
-        environment: target.environment()?.clone(),
-        settings: target.settings.clone(),
-        notes: notes(&target, &observed),
-        plan,
-        observed,
-        desired,
-        redactor,
-        target,
-        agent,
-    })
+    let (mut agent, observed) = observe(project, request, &target, &wanted, listen).await?;
+    let scene = Scene { project, request, target: &target, observed: &observed };
+    let (desired, redactor) = scene.compare(wanted, &mut agent).await?;
+    Draft { target, observed, desired, redactor }.plan(agent).await
+}
+
+/// What a wish is compared with.
+pub(super) struct Scene<'a> {
+    pub(super) project: &'a Project,
+    pub(super) request: &'a DeployRequest,
+    pub(super) target: &'a Target,
+    pub(super) observed: &'a Observed,
+}
+
+impl Scene<'_> {
+    /// Says exactly what is wanted, and which secrets are in it.
+    pub(super) async fn compare(
+        &self,
+        wanted: Wanted,
+        agent: &mut Agent,
+    ) -> Result<(Desired, Redactor), WorkflowError> {
+        let Scene { project, request, target, observed } = *self;
+        let live = live_code(target, observed)?;
+        let comparison = modules::Comparison {
+            tree: &target.tree,
+            cache: &target.cache,
+            directories: &wanted.directories,
+            addons: &wanted.addons,
+            live: live.as_ref(),
+            observed,
+            service: &wanted.service,
+        };
+        let diffs = modules::diffs(&comparison, agent).await?;
+        let renderer = target.renderer(project)?;
+        let sensitive_keys = &wanted.options.sensitive_keys;
+        let files = both_files(&renderer, observed, sensitive_keys, &request.mask_key)?;
+        let mut redactor = Redactor::default();
+        wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
+        let findings = Findings { wanted, live, diffs, files };
+        Ok((desire(project, request, target, findings, observed), redactor))
+    }
+}
+
+/// What a plan is made of.
+pub(super) struct Draft {
+    pub(super) target: Target,
+    pub(super) observed: Observed,
+    pub(super) desired: Desired,
+    pub(super) redactor: Redactor,
+}
+
+impl Draft {
+    /// Makes the plan; the agent is left where something stands in its way.
+    pub(super) async fn plan(self, agent: Agent) -> Result<Prepared, WorkflowError> {
+        let Self { target, observed, desired, redactor } = self;
+        let plan = match make_plan(&desired, &observed) {
+            Ok(plan) => plan,
+            Err(obstacles) => {
+                agent.close().await;
+                return Err(WorkflowError::Obstacles(obstacles));
+            }
+        };
+        Ok(Prepared {
+            log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
+            environment: target.environment()?.clone(),
+            settings: target.settings.clone(),
+            notes: notes(&target, &observed),
+            plan,
+            observed,
+            desired,
+            redactor,
+            target,
+            agent,
+        })
+    }
 }
 
 /// What is wanted as far as it can be told without the server.
-struct Wanted {
+pub(super) struct Wanted {
     options: Options,
     service: Service,
-    access: DatabaseAccess,
+    pub(super) access: DatabaseAccess,
     directories: Vec<PathBuf>,
     addons: Vec<Addon>,
 }
 
 impl Wanted {
-    fn of(target: &Target, renderer: &Renderer<'_>) -> Result<Self, WorkflowError> {
+    pub(super) fn of(target: &Target, renderer: &Renderer<'_>) -> Result<Self, WorkflowError> {
         let options = target.options(renderer)?;
         let directories = target.addons_directories();
         Ok(Self {
@@ -180,6 +218,19 @@ impl Wanted {
             directories,
             options,
         })
+    }
+
+    /// Asks what is there.
+    pub(super) fn question(&self, target: &Target, request: &DeployRequest) -> Request {
+        Request::Observe(Box::new(ObserveRequest {
+            host: target.host.name.clone(),
+            service: self.service.clone(),
+            access: self.access.clone(),
+            keep: target.host.deploy.keep.clone(),
+            databases: target.host.databases.clone(),
+            sensitive_keys: self.options.sensitive_keys.clone(),
+            mask_key: request.mask_key,
+        }))
     }
 }
 
@@ -192,15 +243,7 @@ async fn observe(
     wanted: &Wanted,
     listen: Listener<'_>,
 ) -> Result<(Agent, Observed), WorkflowError> {
-    let question = Request::Observe(Box::new(ObserveRequest {
-        host: target.host.name.clone(),
-        service: wanted.service.clone(),
-        access: wanted.access.clone(),
-        keep: target.host.deploy.keep.clone(),
-        databases: target.host.databases.clone(),
-        sensitive_keys: wanted.options.sensitive_keys.clone(),
-        mask_key: request.mask_key,
-    }));
+    let question = wanted.question(target, request);
     let name = &target.host.server;
     let (mut agent, reply) =
         Agent::connect(name, target.server()?, &project.machine, &question).await?;
@@ -253,6 +296,7 @@ fn desire(
         diffs,
         update: request.update.clone(),
         install: request.install.clone(),
+        rollback: None,
     }
 }
 
@@ -318,7 +362,7 @@ fn writes_release(transaction: &Transaction) -> bool {
 }
 
 /// Waits until nobody holds the lock, as long as the operator wants.
-async fn free_of_lock(
+pub(super) async fn free_of_lock(
     reply: Reply,
     observe: &Request,
     wait: Duration,

@@ -7,10 +7,12 @@ use super::{
     files::{Options, Renderer, Templates},
 };
 use crate::{
+    causes::with_causes,
     host::{AddonsDirectory, Host, HostName, lint},
     layout::ReleaseNumber,
+    plan::{Obstacle, ReleaseRecord},
     settings::{Environment, Server, Settings},
-    source::{Branch, Cache, CommitId, CommitSummary, SourceTree, WorkingState},
+    source::{Branch, Cache, CommitId, CommitSummary, SourceError, SourceTree, WorkingState},
 };
 
 /// What the operator asks for.
@@ -80,7 +82,8 @@ impl Target {
                 local.clone()
             }
         };
-        agree(&local, &host, &branch)?;
+        let place = format!("on branch `{branch}`");
+        agree(&local, &host, &place, "commit and push the host's file, or pull the branch")?;
         let warnings = lint(&host)?;
         let summary = cache.log(None, commit, 1)?.commits.into_iter().next();
         let working_state = project.repository.working_state(&branch, &cache)?;
@@ -96,19 +99,35 @@ impl Target {
         })
     }
 
+    /// Reads the host as an earlier release of it was deployed. That was verified
+    /// on the host itself, so it may go live again whatever `allow` and the linter say now.
+    pub(super) fn of_release(
+        footing: Footing,
+        record: &ReleaseRecord,
+    ) -> Result<Self, WorkflowError> {
+        let Footing { local, settings, cache } = footing;
+        let had = |error: SourceError| lost(record, &error);
+        let commit = cache.commit(&record.commit.to_string()).map_err(had)?;
+        let tree = cache.tree(commit).map_err(had)?;
+        let host = Host::load(&tree, &local.name)?;
+        let place = format!("in release {}", record.number);
+        agree(&local, &host, &place, "a host that moved since does not go back by a rollback")?;
+        let summary = cache.log(None, commit, 1)?.commits.into_iter().next();
+        Ok(Self {
+            warnings: lint::lint(&host),
+            host,
+            settings,
+            branch: record.branch.clone(),
+            commit: summary.ok_or(WorkflowError::OutOfTurn)?,
+            cache,
+            tree,
+            working_state: WorkingState { dirty: Vec::new(), unpushed: Vec::new() },
+        })
+    }
+
     /// Returns the server that carries the host.
     pub(super) fn server(&self) -> Result<&Server, WorkflowError> {
-        let name = &self.host.server;
-        self.settings.servers.get(name).ok_or_else(|| {
-            let branch =
-                self.settings.environment(&self.host.environment).map(|e| e.branch.clone());
-            let on =
-                branch.map_or_else(|_| String::new(), |branch| format!(" on branch `{branch}`"));
-            WorkflowError::usage(
-                format!("there is no server `{name}` in config/deploy.toml{on}"),
-                format!("add a section [servers.{name}] with its `address`, commit and push it"),
-            )
-        })
+        server(&self.settings, &self.host)
     }
 
     /// Returns the host's policy.
@@ -144,6 +163,68 @@ impl Target {
     }
 }
 
+/// Where a host stands in the repository, before it is known which commit is meant.
+pub(super) struct Footing {
+    /// The host as the working tree has it.
+    pub(super) local: Host,
+    /// Policy and servers: from the tip of the environment's own branch.
+    pub(super) settings: Settings,
+    pub(super) cache: Cache,
+}
+
+impl Footing {
+    /// Fetches the environment's own branch. Where the remote cannot be reached,
+    /// what was fetched last counts: the way back must not depend on it.
+    pub(super) fn fetch(project: &Project, name: &HostName) -> Result<Self, WorkflowError> {
+        let local = Host::load(&project.files, name)?;
+        let own_branch = &project.settings.environment(&local.environment)?.branch;
+        let remote = project.repository.remote()?;
+        let fetched = Cache::fetch(&project.cache, &remote, std::slice::from_ref(own_branch));
+        let cache = fetched.or_else(|error| {
+            let cache = Cache::fetch(&project.cache, &remote, &[])?;
+            let is_there =
+                matches!(error, SourceError::Git { .. }) && cache.tip(own_branch).is_ok();
+            if !is_there {
+                return Err(error);
+            }
+            tracing::warn!("policy and servers are as they were fetched last: {error}");
+            Ok(cache)
+        })?;
+        let settings = Settings::load(&cache.tree(cache.tip(own_branch)?)?)?;
+        Ok(Self { local, settings, cache })
+    }
+
+    /// Returns the server that carries the host.
+    pub(super) fn server(&self) -> Result<&Server, WorkflowError> {
+        server(&self.settings, &self.local)
+    }
+}
+
+fn server<'a>(settings: &'a Settings, host: &Host) -> Result<&'a Server, WorkflowError> {
+    let name = &host.server;
+    settings.servers.get(name).ok_or_else(|| {
+        let branch = settings.environment(&host.environment).map(|e| e.branch.clone());
+        let on = branch.map_or_else(|_| String::new(), |branch| format!(" on branch `{branch}`"));
+        WorkflowError::usage(
+            format!("there is no server `{name}` in config/deploy.toml{on}"),
+            format!("add a section [servers.{name}] with its `address`, commit and push it"),
+        )
+    })
+}
+
+/// Describes a release whose code cannot be had from Git any more.
+fn lost(record: &ReleaseRecord, error: &SourceError) -> WorkflowError {
+    WorkflowError::Obstacles(vec![Obstacle {
+        message: format!(
+            "the way back to release {} is impossible: its commit {} cannot be had: {}",
+            record.number,
+            record.commit.short(),
+            with_causes(error)
+        ),
+        hint: Some("whoever still has the commit can push it, to any branch".to_owned()),
+    }])
+}
+
 fn commit(cache: &Cache, revision: &Revision, branch: &Branch) -> Result<CommitId, WorkflowError> {
     let Revision::Commit(text) = revision else { return Ok(cache.tip(branch)?) };
     let commit = cache.commit(text)?;
@@ -168,11 +249,11 @@ fn refuse_where_confirmed(environment: &Environment, host: &Host) -> Result<(), 
 
 /// What a host is must be the same in the commit as in the working tree: the
 /// branch was chosen by the one, and is deployed by the other.
-fn agree(local: &Host, committed: &Host, branch: &Branch) -> Result<(), WorkflowError> {
+fn agree(local: &Host, committed: &Host, place: &str, hint: &str) -> Result<(), WorkflowError> {
     let differ = |what: &str, here: &dyn std::fmt::Display, there: &dyn std::fmt::Display| {
         Err(WorkflowError::usage(
-            format!("{what} of the host is `{here}` here and `{there}` on branch `{branch}`"),
-            "commit and push the host's file, or pull the branch",
+            format!("{what} of the host is `{here}` here and `{there}` {place}"),
+            hint,
         ))
     };
     let list = |host: &Host| {

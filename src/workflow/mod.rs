@@ -9,6 +9,7 @@ pub mod init;
 pub mod lock;
 pub mod logs;
 pub mod render;
+pub mod rollback;
 pub mod status;
 
 mod contact;

@@ -23,6 +23,7 @@ mod pty;
 mod recovery;
 mod refusals;
 mod revert;
+mod rollback;
 mod secrets;
 mod snapshot;
 mod trouble;

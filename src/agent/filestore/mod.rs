@@ -61,17 +61,18 @@ impl Filestore {
         })
     }
 
-    /// Makes the copy equal to the database's files by hard links, with
-    /// their owners and modes, safe on disk when it returns. Done again, it
+    /// Makes the copy equal to the files of a database, or of another copy, by hard links, with
+    /// their owners and modes, safe on disk when it returns. The directory's
+    /// time says when that was. Done again, it
     /// adds and removes what differs only: begun while Odoo runs, it has
     /// little left to do when Odoo has stopped. A database without files gets
     /// an empty copy.
     ///
     /// # Errors
     /// Fails when a file cannot be linked, as where another disk is mounted inside.
-    pub fn link_copy(&self, database: &DatabaseName, copy: &CopyName) -> Result<(), FileError> {
-        self.at("copy", database.as_str(), || {
-            let source = tree::open_directory(&self.directory, &c_name(database.as_str()))?;
+    pub fn link_copy(&self, source: &str, copy: &CopyName) -> Result<(), FileError> {
+        self.at("copy", source, || {
+            let source = tree::open_directory(&self.directory, &c_name(source))?;
             let name = c_name(copy.as_str());
             let like = source.as_ref().unwrap_or(&self.directory);
             let target = match tree::open_directory(&self.directory, &name)? {
@@ -79,12 +80,13 @@ impl Filestore {
                 None => tree::make_directory(&self.directory, &name, like)?,
             };
             tree::mirror(source.as_ref(), &target)?;
+            tree::date(&target)?;
             Ok(fsync(&self.directory)?)
         })
     }
 
     /// Puts the copy back in the database's place and keeps the present files
-    /// aside. Interrupted, it goes on where it was; done again, it does nothing.
+    /// aside; their directory's time says since when. Interrupted, it goes on where it was; done again, it does nothing.
     ///
     /// # Errors
     /// Fails when there is no copy, or the name to keep the files under is taken.
@@ -103,7 +105,13 @@ impl Filestore {
             (true, true, true) => {
                 return Err(self.error("move files to", failed, io::ErrorKind::AlreadyExists));
             }
-            (true, true, false) => self.rename(original, failed)?,
+            (true, true, false) => {
+                self.at("date", original, || {
+                    let directory = tree::open_directory(&self.directory, &c_name(original))?;
+                    directory.map_or(Ok(()), tree::date)
+                })?;
+                self.rename(original, failed)?;
+            }
             (true, false, true) => {}
             // Nothing to keep; an empty directory tells that this step was taken.
             (true, false, false) => self.at("make", failed, || {
@@ -217,7 +225,7 @@ mod tests {
         }
 
         fn copy(&self) {
-            self.filestore.link_copy(&self.database, &self.copy).unwrap();
+            self.filestore.link_copy(self.database.as_str(), &self.copy).unwrap();
         }
 
         fn swap_back(&self) -> Result<(), FileError> {
@@ -300,6 +308,21 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_says_since_when_it_is_kept() {
+        let case = Case::new();
+        case.put("acme/aa/before", "1");
+        let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+        let files = fs::File::open(case.path("acme")).unwrap();
+        files.set_modified(old).unwrap();
+        let time = |name: &str| fs::metadata(case.path(name)).unwrap().mtime();
+        case.copy();
+        assert!(time("acme~snap-2") > 1_000);
+        assert_eq!(time("acme"), 1_000);
+        case.swap_back().unwrap();
+        assert!(time("acme~failed-2") > 1_000);
+    }
+
+    #[test]
     fn an_interrupted_swap_goes_on() {
         let case = Case::new();
         case.put("acme/aa/before", "1");
@@ -307,6 +330,35 @@ mod tests {
         case.filestore.rename("acme", "acme~failed-2").unwrap();
         case.swap_back().unwrap();
         assert_eq!(case.names(""), ["acme", "acme~failed-2"]);
+    }
+
+    #[test]
+    fn the_way_back_of_a_restored_filestore_is_right_wherever_it_stopped() {
+        // What stands under each name: `present` are the users' files, `old` the snapshot's.
+        let before = [("acme", Some("present")), ("acme~failed-3", Some("old"))];
+        let half = [("acme~snap-3", Some("present")), ("acme~failed-3", Some("old"))];
+        let after = [("acme~snap-3", Some("present")), ("acme", Some("old"))];
+        let without_files = [("acme~snap-3", None), ("acme~failed-3", Some("old"))];
+        for (state, there) in
+            [(before, "present"), (half, "present"), (after, "present"), (without_files, "")]
+        {
+            let case = Case::new();
+            for (directory, file) in state {
+                fs::create_dir_all(case.path(directory)).unwrap();
+                if let Some(file) = file {
+                    case.put(&format!("{directory}/{file}"), "");
+                }
+            }
+            let kept = CopyName::snapshot(&case.database, ReleaseNumber(3));
+            let copy = CopyName::failed(&case.database, ReleaseNumber(3));
+            // Back, and back once more.
+            for _ in 0..2 {
+                case.filestore.swap_back(&case.database, &kept, &copy).unwrap();
+                assert_eq!(case.names("acme").concat(), there, "{state:?}");
+                assert_eq!(case.names("acme~failed-3"), ["old"], "{state:?}");
+                assert!(!case.path("acme~snap-3").exists(), "{state:?}");
+            }
+        }
     }
 
     #[test]

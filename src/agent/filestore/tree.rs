@@ -9,8 +9,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, fsync, linkat,
-        mkdirat, openat, statat, unlinkat,
+        AtFlags, Dir, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, Uid, fchmod,
+        fchown, fstat, fsync, futimens, linkat, mkdirat, openat, statat, unlinkat,
     },
     io::Errno,
 };
@@ -43,6 +43,14 @@ pub(super) fn make_directory(
     let made = open_directory(&parent, name)?.ok_or(io::ErrorKind::NotFound)?;
     copy_owner(like, &made)?;
     Ok(made)
+}
+
+/// Sets a directory's time to now.
+pub(super) fn date(directory: impl AsFd) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    futimens(&directory, &times)?;
+    Ok(fsync(directory)?)
 }
 
 /// Lists a directory.

@@ -2,25 +2,28 @@
 
 mod machine;
 mod neighbours;
+mod releases;
 
-use std::{collections::BTreeMap, fs, path::Path, thread};
+pub(super) use releases::releases_of_host;
+
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};
 
 use super::{
     Account, history, journal, lock,
-    postgres::{Postgres, PostgresError},
+    postgres::{OverviewEntry, Postgres, PostgresError},
     server::{FileError, Server},
-    step::{release, switch},
+    step::switch,
 };
 use crate::{
     host::{DatabaseName, HostFile, KEPT},
     layout::{Layout, ReleaseNumber},
     plan::{
-        ClusterFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed, Recovered,
-        ReleaseFacts, RunningFrom, ServerFacts,
+        ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed,
+        Recovered, ReleaseFacts, RowCount, RunningFrom, ServerFacts,
     },
     render,
     secret::is_sensitive_key,
-    wire::ObserveRequest,
+    wire::{CountRequest, ObserveRequest},
 };
 
 /// Observes the host. What cannot be known is said in the facts; only what
@@ -35,9 +38,14 @@ pub(super) fn observe(server: &Server, request: &ObserveRequest) -> Result<Obser
         let machine = scope.spawn(|| server_facts(server, request));
         let mut host = host_facts(server, request, &layout)?;
         let neighbours = neighbours::others(server, &request.host)?;
-        let (cluster, databases, newest_copy) =
+        let (cluster, mut databases, newest_copy) =
             databases.join().expect("observing databases does not panic");
-        host.last_number = host.last_number.max(newest_copy).max(newest_files(server, request));
+        let files = kept_files(server, request);
+        let newest_files = newest(files.keys(), &request.databases);
+        host.last_number = host.last_number.max(newest_copy).max(newest_files);
+        for copy in databases.values_mut().flat_map(|facts| &mut facts.copies) {
+            copy.created = files.get(&copy.name).copied();
+        }
         let server = machine.join().expect("observing the machine does not panic");
         Ok(Observed { server: server?, host, cluster, databases, neighbours })
     })
@@ -64,7 +72,7 @@ fn host_facts(
     request: &ObserveRequest,
     layout: &Layout,
 ) -> Result<HostFacts, FileError> {
-    let releases = releases(server, layout)?;
+    let releases = releases::releases(server, layout)?;
     let current = switch::target(server, layout)?.map(|target| {
         let number = target.file_name().and_then(|name| name.to_str());
         match number.and_then(ReleaseNumber::from_directory_name) {
@@ -72,7 +80,7 @@ fn host_facts(
             _ => RunningFrom::Elsewhere(target),
         }
     });
-    let highest = highest_directory(server, layout)?;
+    let highest = releases::highest_directory(server, layout)?;
     Ok(HostFacts {
         current,
         last_number: highest.max(history::highest_release(server, layout)?),
@@ -97,37 +105,6 @@ fn recovered(server: &Server, layout: &Layout) -> Result<Option<Recovered>, File
         outcome: line.outcome,
         message: line.message,
     }))
-}
-
-fn releases(server: &Server, layout: &Layout) -> Result<Vec<ReleaseFacts>, FileError> {
-    let directory = layout.releases();
-    let mut releases = Vec::new();
-    let Ok(entries) = fs::read_dir(server.path(&directory)) else { return Ok(releases) };
-    for entry in entries {
-        let entry = entry.map_err(FileError::at("list", &directory))?;
-        let name = entry.file_name();
-        let number = name.to_str().and_then(ReleaseNumber::from_directory_name);
-        let Some(number) = number else { continue };
-        if let Some((record, state)) = release::read_record(server, layout, number) {
-            releases.push(ReleaseFacts { record, state });
-        }
-    }
-    releases.sort_by_key(|release| release.record.number);
-    Ok(releases)
-}
-
-/// Returns the highest number of a release's directory, whether it was completed
-/// or not; 0 where there is none.
-fn highest_directory(server: &Server, layout: &Layout) -> Result<u32, FileError> {
-    let directory = layout.releases();
-    let Ok(entries) = fs::read_dir(server.path(&directory)) else { return Ok(0) };
-    let mut highest = 0;
-    for entry in entries {
-        let name = entry.map_err(FileError::at("list", &directory))?.file_name();
-        let number = name.to_str().and_then(ReleaseNumber::from_directory_name);
-        highest = highest.max(number.map_or(0, |number| number.0));
-    }
-    Ok(highest)
 }
 
 /// Reads the live odoo.conf. Secrets do not leave the server: their values are
@@ -196,22 +173,49 @@ pub(super) fn option_of(
     Ok(options.get(key).map(|setting| setting.value.clone()))
 }
 
-/// Returns the highest number that a kept copy of files has; 0 where there is none.
-fn newest_files(server: &Server, request: &ObserveRequest) -> u32 {
+/// Lists the kept copies of files, each with when it was made, in seconds since the epoch.
+fn kept_files(server: &Server, request: &ObserveRequest) -> BTreeMap<CopyName, i64> {
     let directory = server.path(&request.service.data_dir.join("filestore"));
-    let names = fs::read_dir(directory).into_iter().flatten().flatten();
-    let copies = names.filter_map(|entry| CopyName::parse(entry.file_name().to_str()?).ok());
-    newest(copies, &request.databases)
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let copy = |entry: fs::DirEntry| {
+        let name = CopyName::parse(entry.file_name().to_str()?).ok()?;
+        Some((name, entry.metadata().ok()?.mtime()))
+    };
+    entries.filter_map(copy).collect()
 }
 
-/// Copies outlive a host that was set up anew: a name that is taken would fail
-/// a snapshot, or worse, a way back.
-fn newest(copies: impl Iterator<Item = CopyName>, databases: &[DatabaseName]) -> u32 {
+/// Returns the highest number that a copy of one of the databases has; 0 where
+/// there is none. Copies outlive a host that was set up anew: a name that is
+/// taken would fail a snapshot, or worse, a way back.
+fn newest<'a>(copies: impl Iterator<Item = &'a CopyName>, databases: &[DatabaseName]) -> u32 {
     copies
         .filter(|copy| databases.iter().any(|database| copy.is_of(database)))
         .map(|copy| copy.release().0)
         .max()
         .unwrap_or(0)
+}
+
+/// Counts what was created in databases since; a database that cannot be asked is left out.
+///
+/// # Errors
+/// Fails when the host's own files cannot be read.
+pub(super) fn new_rows(
+    server: &Server,
+    request: &CountRequest,
+) -> Result<BTreeMap<DatabaseName, Vec<RowCount>>, FileError> {
+    let layout = Layout::new(request.host.clone());
+    let access = complete_access(server, &layout, &request.access, &request.keep)?;
+    let Ok(postgres) = Postgres::new(server, &access, "odoo-deploy-observe") else {
+        return Ok(BTreeMap::new());
+    };
+    let count = |(name, since): (&DatabaseName, &i64)| {
+        let counted = postgres.new_rows(name, *since);
+        let warned = counted.inspect_err(|error| {
+            tracing::warn!(database = %name, error = super::with_causes(error), "not counted");
+        });
+        Some((name.clone(), warned.ok()?))
+    };
+    Ok(request.since.iter().filter_map(count).collect())
 }
 
 /// The cluster, the host's databases in it, and the highest number that a kept
@@ -238,7 +242,9 @@ fn databases(server: &Server, request: &ObserveRequest, layout: &Layout) -> Seen
 /// takes some 50 ms.
 fn cluster(postgres: &Postgres, request: &ObserveRequest) -> Result<SeenDatabases, PostgresError> {
     let overview = postgres.overview()?;
-    let is_there = |name: &&DatabaseName| overview.names.iter().any(|other| other == name.as_str());
+    let is_there =
+        |name: &&DatabaseName| overview.databases.iter().any(|other| other.name == name.as_str());
+    let copies: Vec<_> = overview.databases.iter().filter_map(copy).collect();
     let facts = thread::scope(|scope| {
         let asked: Vec<_> = request
             .databases
@@ -248,20 +254,32 @@ fn cluster(postgres: &Postgres, request: &ObserveRequest) -> Result<SeenDatabase
             .collect();
         let answered = asked.into_iter().map(|(name, answer)| {
             let facts = answer.join().expect("observing a database does not panic")?;
-            Ok(facts.map(|facts| (name.clone(), facts)))
+            let copies = copies_of(name, &copies);
+            Ok(facts.map(|facts| (name.clone(), DatabaseFacts { copies, ..facts })))
         });
         answered.filter_map(Result::transpose).collect::<Result<_, PostgresError>>()
     })?;
-    let copies = overview.names.iter().filter_map(|name| CopyName::parse(name).ok());
-    let newest_copy = newest(copies, &request.databases);
+    let newest_copy = newest(copies.iter().map(|copy| &copy.name), &request.databases);
     let is_users = |name: &String| !name.contains('~') && name != "postgres";
     let version = overview.version;
     let cluster = ClusterFacts {
         version: Ok(format!("{}.{}", version / 10_000, version % 10_000)),
         may_create: overview.may_create,
-        names: overview.names.into_iter().filter(is_users).collect(),
+        names: overview.databases.into_iter().map(|entry| entry.name).filter(is_users).collect(),
     };
     Ok((cluster, facts, newest_copy))
+}
+
+/// Reads a database that the tool made; when, its files say.
+fn copy(entry: &OverviewEntry) -> Option<CopyFacts> {
+    let name = CopyName::parse(&entry.name).ok()?;
+    Some(CopyFacts { name, oid: entry.oid, bytes: entry.bytes.unwrap_or(0), created: None })
+}
+
+fn copies_of(database: &DatabaseName, all: &[CopyFacts]) -> Vec<CopyFacts> {
+    let mut copies: Vec<_> = all.iter().filter(|copy| copy.name.is_of(database)).cloned().collect();
+    copies.sort_by_key(|copy| (copy.name.release(), copy.name.kind()));
+    copies
 }
 
 fn database(

@@ -94,6 +94,7 @@ fn facts_of(database: &DatabaseName, common: Common, mut odoo: OdooTables) -> Da
     let signatures = odoo.parameters.remove(SIGNATURES_KEY);
     DatabaseFacts {
         snapshot_obstacles: Vec::new(),
+        copies: Vec::new(),
         oid: common.oid,
         owner: common.owner,
         size: common.size,

@@ -16,6 +16,7 @@ mod psql;
 mod quote;
 mod record;
 mod replay;
+mod rows;
 mod sessions;
 mod snapshot;
 mod swap;
@@ -60,7 +61,18 @@ pub struct Overview {
     /// Whether the connecting role may create and rename databases.
     pub may_create: bool,
     /// Every database, templates left out.
-    pub names: Vec<String>,
+    pub databases: Vec<OverviewEntry>,
+}
+
+/// A database of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct OverviewEntry {
+    /// Its name.
+    pub name: String,
+    /// Its object id.
+    pub oid: u32,
+    /// Bytes on disk, of copies that the tool made only; none where the role may not ask.
+    pub bytes: Option<u64>,
 }
 
 /// A row of `pg_database`.
@@ -136,7 +148,11 @@ impl Postgres {
                'version', current_setting('server_version_num')::int, \
                'may_create', (SELECT rolcreatedb OR rolsuper FROM pg_roles \
                  WHERE rolname = current_user), \
-               'names', (SELECT coalesce(json_agg(datname ORDER BY datname), '[]') \
+               'databases', (SELECT coalesce(json_agg(json_build_object('name', datname, \
+                   'oid', oid::bigint, 'bytes', CASE WHEN strpos(datname, '~') > 0 \
+                     AND (has_database_privilege(oid, 'CONNECT') \
+                       OR pg_has_role('pg_read_all_stats', 'USAGE')) \
+                     THEN pg_database_size(oid) END) ORDER BY datname), '[]') \
                  FROM pg_database WHERE NOT datistemplate));",
         )
     }

@@ -74,6 +74,7 @@ mod tests {
             .collect();
         DatabaseFacts {
             snapshot_obstacles: Vec::new(),
+            copies: Vec::new(),
             oid: 1,
             owner: "odoo".to_owned(),
             size: 1,

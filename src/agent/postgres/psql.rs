@@ -27,6 +27,8 @@ pub(super) struct Call<'a> {
 /// How long statements may take, whatever the role's own settings say.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
+    /// Three seconds: what is only good to know.
+    Moment,
     /// A minute: look-ups and changes of single rows.
     Minute,
     /// No limit: copies.
@@ -58,6 +60,7 @@ impl<'a> Call<'a> {
 
     fn options(&self) -> String {
         let statement_timeout = match self.patience {
+            Patience::Moment => "3s",
             Patience::Minute => "60s",
             Patience::Unlimited => "0",
         };

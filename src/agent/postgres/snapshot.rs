@@ -10,6 +10,7 @@ use super::{
     facts::UUID_KEY,
     quote::{quote_identifier, quote_literal},
     replay::Properties,
+    swap::expect_oid,
 };
 
 /// A copy that was taken, with the ids by which both sides are known again.
@@ -57,11 +58,29 @@ impl Postgres {
         }
         let source_oid = self.existing(database.as_str())?.oid;
         let uuid = self.uuid(database)?;
-        let copied = self.close(database).and_then(|()| self.copy(database, name));
+        let copied = self.close(database).and_then(|()| self.copy(database.as_str(), name));
         let opened = self.open(database);
         let oid = copied?;
         opened?;
         Ok(Snapshot { name: name.clone(), oid, source_oid, uuid })
+    }
+
+    /// Copies a snapshot that is kept into a new database that lets nobody in,
+    /// and returns its object id. After a failure there is no copy.
+    ///
+    /// # Errors
+    /// Fails when the snapshot is gone or another one, or PostgreSQL refuses.
+    pub fn copy_snapshot(
+        &self,
+        snapshot: &CopyName,
+        oid: u32,
+        name: &CopyName,
+    ) -> Result<u32, PostgresError> {
+        if self.find_named(name.as_str())?.is_some() {
+            return Err(PostgresError::Occupied(name.to_string()));
+        }
+        expect_oid(snapshot.as_str(), oid, self.existing(snapshot.as_str())?.oid)?;
+        self.copy(snapshot.as_str(), name)
     }
 
     /// Lets nobody in any more, and ends the sessions that are there.
@@ -87,15 +106,15 @@ impl Postgres {
     ///
     /// # Errors
     /// Fails when PostgreSQL refuses.
-    pub fn copy(&self, database: &DatabaseName, name: &CopyName) -> Result<u32, PostgresError> {
-        let properties = self.properties(database.as_str())?;
-        let call = Call::cluster("copy database", database.as_str()).patient();
-        let sql = copy_sql(database.as_str(), name, &properties);
+    pub(super) fn copy(&self, database: &str, name: &CopyName) -> Result<u32, PostgresError> {
+        let properties = self.properties(database)?;
+        let call = Call::cluster("copy database", database).patient();
+        let sql = copy_sql(database, name, &properties);
         for attempt in 1.. {
             match self.execute(&call, &sql) {
                 Ok(_) => break,
                 Err(error) if attempt < ATTEMPTS && error.state() == Some(IN_USE) => {
-                    self.end_sessions(database.as_str())?;
+                    self.end_sessions(database)?;
                 }
                 Err(error) => return Err(error),
             }

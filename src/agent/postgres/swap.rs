@@ -76,6 +76,18 @@ impl Postgres {
 }
 
 impl Swap {
+    /// Returns the swap that takes this one back, and does nothing where it never took place.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self {
+            original: self.original.clone(),
+            original_oid: self.snapshot_oid,
+            snapshot: self.failed.clone(),
+            snapshot_oid: self.original_oid,
+            failed: self.snapshot.clone(),
+        }
+    }
+
     fn rest(&self, entries: &[DatabaseEntry]) -> Result<Rest, PostgresError> {
         let oid = |name: &str| entries.iter().find(|entry| entry.name == name).map(|e| e.oid);
         let original = oid(self.original.as_str());
@@ -108,7 +120,7 @@ impl Swap {
     }
 }
 
-fn expect_oid(name: &str, expected: u32, found: u32) -> Result<(), PostgresError> {
+pub(super) fn expect_oid(name: &str, expected: u32, found: u32) -> Result<(), PostgresError> {
     if expected == found {
         return Ok(());
     }
@@ -148,6 +160,38 @@ mod tests {
         assert_eq!(rest(&[("acme~failed-2", 10), ("acme~snap-2", 20)]), Rest::SnapshotOnly);
         assert_eq!(rest(&[("acme", 20), ("acme~failed-2", 10)]), Rest::Nothing);
         assert_eq!(rest(&[("acme", 20)]), Rest::Nothing);
+    }
+
+    /// Where a database goes back to a snapshot's copy, before and after it did.
+    const BEFORE: [(&str, u32); 2] = [("acme", 10), ("acme~failed-3", 20)];
+    const AFTER: [(&str, u32); 2] = [("acme", 20), ("acme~snap-3", 10)];
+
+    /// Puts the copy of a snapshot in the place of its database, as a rollback does.
+    fn forward() -> Swap {
+        let original = DatabaseName::parse("acme").unwrap();
+        Swap {
+            original_oid: 10,
+            snapshot: CopyName::failed(&original, ReleaseNumber(3)),
+            snapshot_oid: 20,
+            failed: CopyName::snapshot(&original, ReleaseNumber(3)),
+            original,
+        }
+    }
+
+    #[test]
+    fn a_reversed_swap_is_right_before_and_after_the_swap() {
+        let (there, back) = (forward(), forward().reversed());
+        assert_eq!(there.rest(&entries(&BEFORE)).unwrap(), Rest::Both);
+        assert_eq!(there.rest(&entries(&AFTER)).unwrap(), Rest::Nothing);
+        assert_eq!(back.rest(&entries(&BEFORE)).unwrap(), Rest::Nothing);
+        assert_eq!(back.rest(&entries(&AFTER)).unwrap(), Rest::Both);
+        assert_eq!(back.reversed(), there);
+        // The copy is given up after the way back, which may be gone once more.
+        assert_eq!(back.rest(&entries(&BEFORE[..1])).unwrap(), Rest::Nothing);
+        assert!(back.sql(Rest::Both).contains(
+            "ALTER DATABASE \"acme\" RENAME TO \"acme~failed-3\";\n\
+             ALTER DATABASE \"acme~snap-3\" RENAME TO \"acme\";"
+        ));
     }
 
     #[test]

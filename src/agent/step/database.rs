@@ -11,13 +11,13 @@ use crate::{
         with_causes,
     },
     host::{DatabaseName, ModuleName},
-    plan::{CopyName, SeenAddon, Snapshot},
+    plan::{CopyName, Restore, SeenAddon, Snapshot},
 };
 
 /// Links a database's files aside while users still work: most are done
 /// before the page goes up.
 pub(super) fn copy_files(run: &mut Run<'_>, snapshot: &Snapshot) -> Result<(), StepError> {
-    Ok(filestore(run)?.link_copy(&snapshot.database, &snapshot.copy)?)
+    Ok(filestore(run)?.link_copy(snapshot.database.as_str(), &snapshot.copy)?)
 }
 
 /// Copies the database, with Odoo stopped, and completes the copy of its files.
@@ -47,6 +47,49 @@ pub(super) fn swap(run: &Run<'_>, snapshot: &Snapshot) -> Result<Swap, StepError
         snapshot_oid: oid,
         failed: snapshot.failed_name.clone(),
     })
+}
+
+/// Copies a kept snapshot and links its files, while users still work with the
+/// database that will go back to it.
+pub(super) fn copy_snapshot(run: &mut Run<'_>, restore: &Restore) -> Result<(), StepError> {
+    let postgres = postgres(run)?;
+    let oid = postgres.copy_snapshot(&restore.snapshot, restore.snapshot_oid, &restore.copy)?;
+    run.copies.insert(restore.copy.clone(), oid);
+    Ok(filestore(run)?.link_copy(restore.snapshot.as_str(), &restore.copy)?)
+}
+
+/// Puts the copy of a snapshot in the place of its database, files included.
+/// The present one is kept as it is and lets nobody in.
+pub(super) fn restore(run: &mut Run<'_>, restore: &Restore) -> Result<(), StepError> {
+    postgres(run)?.swap_back(&forward(run, restore)?)?;
+    Ok(filestore(run)?.swap_back(&restore.database, &restore.copy, &restore.kept)?)
+}
+
+/// Tells how a database that goes back gets to where it was: the same way, the
+/// other way round. By the object ids that is right before and after.
+pub(super) fn way_back_of_restore(run: &Run<'_>, restore: &Restore) -> Result<Swap, StepError> {
+    Ok(forward(run, restore)?.reversed())
+}
+
+fn forward(run: &Run<'_>, restore: &Restore) -> Result<Swap, StepError> {
+    let oid = run.copies.get(&restore.copy).copied().ok_or_else(|| {
+        StepError::found(format!("there is no copy of snapshot {}", restore.snapshot))
+    })?;
+    Ok(Swap {
+        original: restore.database.clone(),
+        original_oid: restore.oid,
+        snapshot: restore.copy.clone(),
+        snapshot_oid: oid,
+        failed: restore.kept.clone(),
+    })
+}
+
+/// Gives the copy of a kept snapshot up: the snapshot itself is still there.
+pub(in crate::agent) fn drop_copy(run: &mut Run<'_>, copy: &CopyName) -> Result<(), StepError> {
+    let said = format!("database {copy}");
+    run.kept.retain(|kept| *kept != said);
+    let postgres = postgres(run)?;
+    forget(run, &postgres, copy)
 }
 
 /// Puts the snapshot in the place of its database, files included. The failed

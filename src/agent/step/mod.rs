@@ -127,10 +127,14 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
     match step {
         Step::CheckOut(step) => Ok(release::way_back(run, step)),
         Step::CopyFiles(snapshot) => Ok(vec![Undo::RemoveFiles { copy: snapshot.copy.clone() }]),
+        Step::CopySnapshot(restore) => Ok(vec![Undo::DropCopy { copy: restore.copy.clone() }]),
         Step::ShowMaintenance => Ok(vec![Undo::HideMaintenance]),
         Step::Hold => Ok(vec![Undo::LiftHold]),
         Step::StopService => service::way_back_of_stop(run),
         Step::Snapshot(snapshot) => Ok(vec![Undo::DropSnapshot { snapshot: snapshot.clone() }]),
+        Step::RestoreDatabase(restore) => {
+            Ok(vec![Undo::SwapBack { swap: database::way_back_of_restore(run, restore)? }])
+        }
         Step::CreateDatabase { database } => {
             Ok(vec![Undo::DropCreated { database: database.clone(), oid: None }])
         }
@@ -191,10 +195,12 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         Step::LoadRelease { number, databases } => check::load(run, *number, databases),
         Step::WaitForUpgrades { at_once } => upgrade::wait_for_others(run, *at_once),
         Step::CopyFiles(snapshot) => database::copy_files(run, snapshot),
+        Step::CopySnapshot(restore) => database::copy_snapshot(run, restore),
         Step::ShowMaintenance => service::show_maintenance(run),
         Step::Hold => service::hold(run),
         Step::StopService => service::stop(run),
         Step::Snapshot(snapshot) => database::snapshot(run, snapshot),
+        Step::RestoreDatabase(restore) => database::restore(run, restore),
         Step::CreateDatabase { database } => database::create(run, database),
         Step::Switch { number, follow } => switch::to(run, *number, *follow),
         Step::InstallUnit { unit, drop_in } => file::install_unit(run, unit, drop_in),

@@ -11,11 +11,13 @@ fn is_live(step: &Step) -> bool {
         | Step::ImportModules { .. }
         | Step::LoadRelease { .. }
         | Step::WaitForUpgrades { .. }
-        | Step::CopyFiles(_) => false,
+        | Step::CopyFiles(_)
+        | Step::CopySnapshot(_) => false,
         Step::ShowMaintenance
         | Step::Hold
         | Step::StopService
         | Step::Snapshot(_)
+        | Step::RestoreDatabase(_)
         | Step::CreateDatabase { .. }
         | Step::Switch { .. }
         | Step::InstallUnit { .. }
@@ -122,7 +124,7 @@ fn the_page_goes_up_before_the_stop_and_down_after_the_commit_point() {
     check Python, XML and manifests
     check the unit
     check the vhost
-    import the modules to upgrade
+    import the modules
     wait for other upgrades on the server
     link the files of acme-prod
     --
@@ -175,7 +177,7 @@ fn a_new_host_gets_its_database_and_its_modules() {
     check Python, XML and manifests
     check the unit
     check the vhost
-    import the modules to upgrade
+    import the modules
     wait for other upgrades on the server
     --
     show the maintenance page
@@ -202,7 +204,7 @@ fn each_database_has_its_own_snapshot_upgrade_and_record() {
     insta::assert_snapshot!(titles(&sample.plan()), @r"
     write release 5
     check Python, XML and manifests
-    import the modules to upgrade
+    import the modules
     wait for other upgrades on the server
     link the files of acme-prod
     link the files of acme-shop

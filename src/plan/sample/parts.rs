@@ -88,6 +88,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
         diffs: BTreeMap::new(),
         update: UpdateChoice::Changed,
         install: Vec::new(),
+        rollback: None,
     }
 }
 
@@ -157,6 +158,7 @@ fn record(desired: &Desired) -> ReleaseRecord {
             timeout: 120,
         },
         sensitive_keys: BTreeSet::new(),
+        changed: Some(BTreeSet::new()),
     }
 }
 
@@ -186,5 +188,6 @@ fn facts(desired: &Desired) -> DatabaseFacts {
         foreign_sessions: Vec::new(),
         filestore: None,
         snapshot_obstacles: Vec::new(),
+        copies: Vec::new(),
     }
 }

@@ -1,0 +1,57 @@
+//! The way back to an earlier release.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::{
+    ExitCode, arguments::RollbackArguments, deploy, interrupts::Interrupts,
+    surroundings::surroundings, terminal::Terminal,
+};
+use crate::{
+    layout::ReleaseNumber,
+    workflow::{
+        Project, WorkflowError,
+        announce::Announcement,
+        deploy::Listener,
+        rollback::{RollbackRequest, prepare},
+    },
+};
+
+/// Rolls a host back, and tells those who want to hear of it how it ended.
+#[tokio::main]
+pub(super) async fn run(
+    directory: &Path,
+    arguments: &RollbackArguments,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    let project = Project::open(directory, surroundings())?;
+    let message = arguments.deploy.message.as_deref();
+    let mut announcement = Announcement::begin(&project, &arguments.host, message);
+    let ended = roll_back(&project, arguments, &mut announcement, terminal).await;
+    deploy::conclude_with_news(announcement, &ended, &project, &arguments.deploy, terminal).await;
+    ended
+}
+
+async fn roll_back(
+    project: &Project,
+    arguments: &RollbackArguments,
+    announcement: &mut Option<Announcement>,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    let began = Instant::now();
+    let mut request = deploy::request_for(&arguments.host)?;
+    request.message.clone_from(&arguments.deploy.message);
+    request.wait_lock = arguments.deploy.wait_lock.unwrap_or(Duration::ZERO);
+    let request = RollbackRequest {
+        deploy: request,
+        to: arguments.to.map(ReleaseNumber),
+        with_database: arguments.with_database,
+    };
+    let mut interrupts = Interrupts::catch();
+    let make = async |listen: Listener<'_>| prepare(project, &request, listen).await;
+    let prepared = deploy::planned(&mut interrupts, terminal, make).await?;
+    let arguments = &arguments.deploy;
+    deploy::carry_out(prepared, began, arguments, announcement, &mut interrupts, terminal).await
+}

@@ -1,0 +1,139 @@
+//! The way back: brings one host to a release that was verified on it before.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    Project, WorkflowError,
+    deploy::{DeployRequest, Draft, Listener, Notice, Prepared, Scene, Wanted, free_of_lock},
+    desire::{Footing, Target},
+};
+use crate::{
+    host::DatabaseName,
+    layout::ReleaseNumber,
+    plan::{Obstacle, Rollback, RowCount, RunningFrom, UpdateChoice, choose_release, restorations},
+    transport::Agent,
+    wire::{CountRequest, Releases, Reply, Request},
+};
+
+/// What the operator wants to go back to.
+#[derive(Debug, Clone)]
+pub struct RollbackRequest {
+    /// Who asks, and for which host; what it says of code and modules does not count.
+    pub deploy: DeployRequest,
+    /// The release; none for the newest verified one with other content than the live one.
+    pub to: Option<ReleaseNumber>,
+    /// Whether databases may go back, too.
+    pub with_database: bool,
+}
+
+/// Makes the plan of a rollback. Nothing is changed.
+///
+/// # Errors
+/// Returns whatever stands in the way.
+pub async fn prepare(
+    project: &Project,
+    request: &RollbackRequest,
+    listen: Listener<'_>,
+) -> Result<Prepared, WorkflowError> {
+    listen(Notice::Fetching);
+    let host = &request.deploy.host;
+    let footing = Footing::fetch(project, host)?;
+    listen(Notice::Observing);
+    let question = Request::Releases { host: host.clone() };
+    let name = footing.local.server.clone();
+    let (mut agent, reply) =
+        Agent::connect(&name, footing.server()?, &project.machine, &question).await?;
+    let rollback = Journey { project, request, agent: &mut agent };
+    match rollback.draft(footing, reply, listen).await {
+        Ok(draft) => draft.plan(agent).await,
+        Err(error) => {
+            agent.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// A rollback whose server is connected.
+struct Journey<'a> {
+    project: &'a Project,
+    request: &'a RollbackRequest,
+    agent: &'a mut Agent,
+}
+
+impl Journey<'_> {
+    /// Chooses the release, reads it from Git and compares it with what is there.
+    async fn draft(
+        mut self,
+        footing: Footing,
+        reply: Reply,
+        listen: Listener<'_>,
+    ) -> Result<Draft, WorkflowError> {
+        let Releases { live, releases } = match reply {
+            Reply::Releases(releases) => *releases,
+            Reply::Fault(fault) => return Err(fault.into()),
+            _ => return Err(WorkflowError::OutOfTurn),
+        };
+        let record = choose_release(&releases, live, self.request.to)
+            .map_err(|obstacle| WorkflowError::Obstacles(vec![obstacle]))?;
+        let target = Target::of_release(footing, record)?;
+        let (project, request) = (self.project, &self.request.deploy);
+        let wanted = Wanted::of(&target, &target.renderer(project)?)?;
+        let access = wanted.access.clone();
+        let question = wanted.question(&target, request);
+        let reply = self.ask(&question).await?;
+        let wait: Duration = request.wait_lock;
+        let observed = free_of_lock(reply, &question, wait, self.agent, listen).await?;
+        if observed.host.current != live.map(RunningFrom::Release) {
+            return Err(overtaken());
+        }
+        let scene = Scene { project, request, target: &target, observed: &observed };
+        let (mut desired, redactor) = scene.compare(wanted, self.agent).await?;
+        desired.update = UpdateChoice::None;
+        desired.install = Vec::new();
+        let mut rollback = Rollback {
+            to: record.number,
+            with_database: self.request.with_database,
+            lost: BTreeMap::new(),
+        };
+        desired.rollback = Some(rollback.clone());
+        // Why a database cannot go back, the plan says.
+        let back = restorations(&desired, &observed).unwrap_or_default();
+        if !back.is_empty() {
+            let since = back.iter().map(|one| (one.restore.database.clone(), one.taken));
+            let question = CountRequest {
+                host: request.host.clone(),
+                access,
+                keep: target.host.deploy.keep.clone(),
+                since: since.collect(),
+            };
+            rollback.lost = self.count(question).await?;
+            desired.rollback = Some(rollback);
+        }
+        Ok(Draft { target, observed, desired, redactor })
+    }
+
+    /// Asks what was created since the snapshots were taken.
+    async fn count(
+        &mut self,
+        question: CountRequest,
+    ) -> Result<BTreeMap<DatabaseName, Vec<RowCount>>, WorkflowError> {
+        match self.ask(&Request::CountRows(Box::new(question))).await? {
+            Reply::Counted(rows) => Ok(rows),
+            Reply::Fault(fault) => Err(fault.into()),
+            _ => Err(WorkflowError::OutOfTurn),
+        }
+    }
+
+    async fn ask(&mut self, question: &Request) -> Result<Reply, WorkflowError> {
+        self.agent.send(question).await?;
+        Ok(self.agent.receive().await?)
+    }
+}
+
+/// Says that another release went live while this one waited for the lock.
+fn overtaken() -> WorkflowError {
+    WorkflowError::Obstacles(vec![Obstacle {
+        message: "the host was deployed to while this waited".to_owned(),
+        hint: Some("look at what is live now, and roll back again".to_owned()),
+    }])
+}
