@@ -6,6 +6,7 @@
 mod calm;
 mod channels;
 mod content;
+mod faults;
 mod flow;
 mod half_way;
 mod health;
@@ -17,6 +18,7 @@ mod lock;
 mod modules;
 mod ops;
 mod policy;
+mod power_cut;
 mod pty;
 mod recovery;
 mod refusals;
