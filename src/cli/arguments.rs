@@ -49,8 +49,6 @@ pub(super) enum Command {
     Attach(AttachArguments),
     /// Shows who deploys to a host right now, or stops that deploy.
     Lock(LockArguments),
-    /// Takes a host back to a release that was verified on it before.
-    Rollback(RollbackArguments),
     /// Writes a host's odoo.conf, unit, vhost and maintenance page as they would be deployed.
     Render(RenderArguments),
     /// Lists the hosts of the repository.
