@@ -8,6 +8,7 @@ mod channels;
 mod content;
 mod faults;
 mod flow;
+mod full_disk;
 mod half_way;
 mod health;
 mod interrupt;
