@@ -34,6 +34,8 @@ pub(super) enum Command {
     Plan(PlanArguments),
     /// Carries out a plan that `deploy plan --out` saved: exactly that, or nothing.
     Apply(ApplyArguments),
+    /// Takes a host back to a release that was verified on it before.
+    Rollback(RollbackArguments),
     /// Shows what runs on a host, or on all hosts, whether it is well, and what waits to be
     /// deployed.
     ///
@@ -49,8 +51,6 @@ pub(super) enum Command {
     Attach(AttachArguments),
     /// Shows who deploys to a host right now, or stops that deploy.
     Lock(LockArguments),
-    /// Takes a host back to a release that was verified on it before.
-    Rollback(RollbackArguments),
     /// Writes a host's odoo.conf, unit, vhost and maintenance page as they would be deployed.
     Render(RenderArguments),
     /// Lists the hosts of the repository.

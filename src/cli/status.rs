@@ -13,7 +13,7 @@ use super::{
     words,
 };
 use crate::{
-    plan::{ReleaseRecord, drift, live_record},
+    plan::{ReleaseRecord, drift, live_record, megabytes},
     source::Relation,
     wire::{Certificate, Health, StatusFacts},
     workflow::{
@@ -143,6 +143,7 @@ fn show(host: &HostStatus, facts: &StatusFacts, terminal: &Terminal) {
         Some(Err(_)) => line("pending", "not known"),
         None => {}
     }
+    show_kept(facts, &line);
     let server = &facts.observed.server;
     line(
         "disk",
@@ -236,6 +237,18 @@ fn show_pending(pending: &Pending, line: &dyn Fn(&str, &str)) {
     }
 }
 
+/// Lists the snapshots and failed databases that are kept, with their size.
+fn show_kept(facts: &StatusFacts, line: &dyn Fn(&str, &str)) {
+    let copies = facts.observed.databases.values().flat_map(|database| &database.copies);
+    for (index, copy) in copies.enumerate() {
+        let created = copy.created.map(|time| format!(", since {}", words::when(time)));
+        line(
+            if index == 0 { "kept" } else { "" },
+            &format!("{}, {}{}", copy.name, megabytes(copy.bytes), created.unwrap_or_default()),
+        );
+    }
+}
+
 fn since(facts: &StatusFacts) -> Option<String> {
     Some(words::when(facts.deployed.as_ref()?.holder.since))
 }
@@ -281,6 +294,17 @@ fn object(host: &HostStatus, facts: &StatusFacts) -> Value {
         "unfinished": facts.observed.host.unfinished,
         "last": facts.last.as_ref().map(|line| history::object(host.host.as_str(), line)),
         "pending": host.pending.as_ref().and_then(|pending| pending.as_ref().ok()).map(pending_object),
+        "kept": facts
+            .observed
+            .databases
+            .values()
+            .flat_map(|database| &database.copies)
+            .map(|copy| json!({
+                "database": copy.name,
+                "bytes": copy.bytes,
+                "created": copy.created,
+            }))
+            .collect::<Vec<_>>(),
         "free_bytes": {
             "code": server.code_space.bytes,
             "files": server.data_space.bytes,

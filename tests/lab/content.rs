@@ -69,6 +69,31 @@ pub(crate) fn database_content(server: &Server, database: &str) -> String {
     server.psql(database, &sql)
 }
 
+/// Tables that belong to the modules: an upgrade may write into any row.
+const MODULES_OWN: &[&str] = &["ir_", "res_groups", "rule_group_rel", "module_", "report_"];
+
+/// Lists the same of the tables that hold users' business, without the dates of
+/// their last change: an upgrade must leave it alone, but touches some rows.
+pub(crate) fn business_content(server: &Server, database: &str) -> String {
+    let left_out = quoted(LEFT_OUT);
+    let own: Vec<_> =
+        MODULES_OWN.iter().map(|start| format!("starts_with(tablename, '{start}')")).collect();
+    let own = own.join(" OR ");
+    let sql = format!(
+        "SELECT format(
+           'SELECT %L, count(*), md5(string_agg(h, '''' ORDER BY h))
+              FROM (SELECT md5((to_jsonb(t) - ''{{write_date,write_uid}}''::text[])::text) h
+                      FROM %I.%I t) x',
+           tablename, schemaname, tablename)
+         FROM pg_tables
+         WHERE schemaname = 'public' AND tablename NOT IN ({left_out}) AND NOT ({own})
+         ORDER BY tablename
+         \\gexec
+"
+    );
+    server.psql(database, &sql)
+}
+
 fn quoted(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
     quoted.join(", ")

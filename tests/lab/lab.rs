@@ -8,7 +8,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{self, Command, Stdio},
+    process::{self, Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -28,6 +28,15 @@ pub(crate) struct Server {
     pub(super) identity: String,
     pub(super) host_key: String,
     _turn: Option<Turn>,
+}
+
+/// What a server's disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    /// A folder of this machine: everything written is there after a kill.
+    Folder,
+    /// An image, which loses what was not synced when the power is cut.
+    Image,
 }
 
 /// The right to run a server of this name.
@@ -79,9 +88,13 @@ impl Output {
 
 impl Server {
     /// Boots a server with a fresh disk.
-    pub(super) fn boot(name: &str, checkpoint: &str, turn: Option<Turn>) -> Self {
+    pub(super) fn boot(name: &str, checkpoint: &str, disk: Disk, turn: Option<Turn>) -> Self {
         let _ = run(&["kill", name]);
-        run(&["up", "--from", checkpoint, name]).ok();
+        let disk: &[&str] = match disk {
+            Disk::Folder => &[],
+            Disk::Image => &["--disk"],
+        };
+        run(&[&["up"], disk, &["--from", checkpoint, name]].concat()).ok();
         let env = run(&["env", name]).ok();
         let value = |key: &str| {
             let line = env.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -95,6 +108,13 @@ impl Server {
             host_key: value("HOST_KEY"),
             _turn: turn,
         }
+    }
+
+    /// Boots a server without any host, whose power may be cut.
+    pub(crate) fn on_an_image(name: &str) -> Self {
+        let name = server_name(name);
+        let turn = Turn::wait_for(&name);
+        Self::boot(&name, "base", Disk::Image, Some(turn))
     }
 
     /// Keeps the disk as a checkpoint.
@@ -182,15 +202,20 @@ impl Server {
         });
     }
 
-    fn with_stdin(&self, command: &[&str], text: &str) -> Output {
-        let mut child = Command::new(LAB)
+    /// Starts a program as root and lets the caller talk with it.
+    pub(crate) fn start(&self, command: &[&str]) -> Child {
+        Command::new(LAB)
             .args(["shell", &self.name])
             .args(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    fn with_stdin(&self, command: &[&str], text: &str) -> Output {
+        let mut child = self.start(command);
         let mut stdin = child.stdin.take().expect("stdin is piped");
         // A program that ends early says why by its code.
         let _ = stdin.write_all(text.as_bytes());
@@ -239,6 +264,17 @@ pub(super) fn ask(address: &str, host: &str, path: &str) -> Result<HttpAnswer, S
 pub(super) fn has_checkpoint(name: &str) -> bool {
     let list = run(&["list"]).ok();
     list.lines().any(|line| line.split_whitespace().eq([name, "checkpoint"]))
+}
+
+/// Forgets a checkpoint.
+pub(super) fn drop_checkpoint(name: &str) {
+    run(&["drop", name]).ok();
+}
+
+/// Names a server. Tests of several working copies run beside each other.
+pub(super) fn server_name(name: &str) -> String {
+    let copy = blake3::hash(env!("CARGO_MANIFEST_DIR").as_bytes()).to_hex();
+    format!("t-{name}-{}", &copy[..4])
 }
 
 fn run(arguments: &[&str]) -> Output {

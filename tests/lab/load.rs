@@ -14,8 +14,11 @@ use super::{
     world::HOST,
 };
 
-/// How many visitors there are.
-const VISITORS: usize = 4;
+/// How many visitors there are, and how long each rests between two pages: visitors,
+/// not an attack, since the server has work of its own.
+const VISITORS: (usize, Duration) = (4, Duration::from_millis(20));
+/// The same where the load is only to be there.
+const FEW_VISITORS: (usize, Duration) = (1, Duration::from_millis(300));
 /// How many failures are told in words.
 const SHOWN: usize = 10;
 
@@ -39,11 +42,20 @@ pub(crate) struct LoadReport {
 impl Load {
     /// Lets visitors ask for a page from now on.
     pub(crate) fn start(server: &Server, path: &str) -> Self {
+        Self::of(VISITORS, server, path)
+    }
+
+    /// Lets few visitors ask for a page from now on.
+    pub(crate) fn start_light(server: &Server, path: &str) -> Self {
+        Self::of(FEW_VISITORS, server, path)
+    }
+
+    fn of((visitors, rest): (usize, Duration), server: &Server, path: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let visitors = (0..VISITORS).map(|_| {
+        let visitors = (0..visitors).map(|_| {
             let (stop, address, path) =
                 (Arc::clone(&stop), server.address().to_owned(), path.to_owned());
-            thread::spawn(move || visit(&address, &path, &stop))
+            thread::spawn(move || visit(&address, &path, rest, &stop))
         });
         Self { visitors: visitors.collect(), stop }
     }
@@ -64,7 +76,7 @@ impl Load {
     }
 }
 
-fn visit(address: &str, path: &str, stop: &AtomicBool) -> LoadReport {
+fn visit(address: &str, path: &str, rest: Duration, stop: &AtomicBool) -> LoadReport {
     let mut seen = LoadReport::default();
     while !stop.load(Ordering::Relaxed) {
         let begun = Instant::now();
@@ -81,8 +93,7 @@ fn visit(address: &str, path: &str, stop: &AtomicBool) -> LoadReport {
                 seen.failures.push(failure);
             }
         }
-        // Visitors, not an attack: the server has work of its own.
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(rest);
     }
     seen
 }

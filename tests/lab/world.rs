@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     content,
-    lab::{self, Server, Turn, lock_file},
+    lab::{self, Disk, Server, Turn, lock_file, server_name},
 };
 
 /// The host that is deployed.
@@ -68,16 +68,21 @@ impl World {
     pub(crate) fn fresh(name: &str) -> Self {
         let name = server_name(name);
         let turn = Turn::wait_for(&name);
-        Self::new(Server::boot(&name, "base", Some(turn)))
+        Self::new(Server::boot(&name, "base", Disk::Folder, Some(turn)))
     }
 
     /// A server on which the tip of branch `demo` was deployed before, by this
     /// very program. The commits since only say where the server is.
     pub(crate) fn deployed(name: &str) -> Self {
+        Self::deployed_on(name, Disk::Folder)
+    }
+
+    /// The same on a disk of that kind.
+    pub(crate) fn deployed_on(name: &str, disk: Disk) -> Self {
         let name = server_name(name);
         let turn = Turn::wait_for(&name);
         let lock = Checkpoint::make_sure();
-        let server = Server::boot(&name, &Checkpoint::name(), Some(turn));
+        let server = Server::boot(&name, &Checkpoint::name(), disk, Some(turn));
         let world = Self { directory: work_directory(server.name()), server };
         world.empty_directory();
         for part in ["platform", "origin.git"] {
@@ -87,6 +92,18 @@ impl World {
         drop(lock);
         world.connect("The server has another address");
         world.server.wait_until_served();
+        world
+    }
+
+    /// A copy of another world's repository for a server that was copied from its.
+    pub(crate) fn beside(other: &Self, server: Server) -> Self {
+        let world = Self { directory: work_directory(server.name()), server };
+        world.empty_directory();
+        for part in ["platform", "origin.git"] {
+            let (from, to) = (other.directory.join(part), world.directory.join(part));
+            program("cp", &["-a", text(&from), text(&to)]);
+        }
+        world.connect("The copy has another address");
         world
     }
 
@@ -403,7 +420,7 @@ impl Checkpoint {
         let _ = fs::remove_dir_all(&kept);
         fs::create_dir_all(&kept).unwrap();
         // Within the turn of the test that needs it.
-        let world = World::new(Server::boot(&server_name("first"), "base", None));
+        let world = World::new(Server::boot(&server_name("first"), "base", Disk::Folder, None));
         world.deploy_ok(&["--branch", "demo"]);
         world.server.save(&Self::name());
         for part in ["platform", "origin.git"] {
@@ -411,12 +428,6 @@ impl Checkpoint {
         }
         fs::write(kept.join("stamp"), stamp).unwrap();
     }
-}
-
-/// Names a server. Tests of several working copies run beside each other.
-fn server_name(name: &str) -> String {
-    let copy = blake3::hash(env!("CARGO_MANIFEST_DIR").as_bytes()).to_hex();
-    format!("t-{name}-{}", &copy[..4])
 }
 
 fn work_directory(name: &str) -> PathBuf {

@@ -1,0 +1,108 @@
+//! Where a deploy stands still, so that a fault hits it at a known entry of its journal.
+
+#![expect(clippy::disallowed_methods, reason = "asks for the pause, on the server's disk")]
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Child,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{lab::Server, world::HOST};
+
+/// How long the next entry may take.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Which process is to stand still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Process {
+    /// The one that carries the transaction out.
+    Transaction,
+    /// The one that ends what a dead one left.
+    Recovery,
+}
+
+/// Has the process stand still behind its `entry`th entry; one that stands still
+/// goes on.
+pub(super) fn ask(server: &Server, process: Process, entry: usize) {
+    ask_also(server, process, entry);
+    let _ = fs::remove_file(paused(server));
+}
+
+/// Has the process stand still behind its `entry`th entry, too, while another one does.
+pub(super) fn ask_also(server: &Server, process: Process, entry: usize) {
+    fs::write(asked(server, process), entry.to_string()).unwrap();
+}
+
+/// Lets every process go on to its end.
+pub(super) fn forget(server: &Server) {
+    for process in [Process::Transaction, Process::Recovery] {
+        let _ = fs::remove_file(asked(server, process));
+    }
+    let _ = fs::remove_file(paused(server));
+}
+
+/// Tells whether a process stands still.
+pub(super) fn is_reached(server: &Server) -> bool {
+    paused(server).exists()
+}
+
+/// Waits until the transaction stands still; false where the deploy ended before.
+pub(super) fn wait(server: &Server, deploy: &mut Child) -> bool {
+    let begun = Instant::now();
+    loop {
+        let ended = deploy.try_wait().unwrap().is_some();
+        if is_reached(server) {
+            return true;
+        }
+        if ended {
+            return false;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{}: the next entry: never", server.name());
+        thread::sleep(Duration::from_millis(30));
+    }
+}
+
+/// Returns the id of the host's newest transaction.
+pub(super) fn newest_journal(server: &Server) -> Option<String> {
+    let journals = fs::read_dir(base(server).join("journal")).into_iter().flatten().flatten();
+    let begun = journals.filter(|entry| entry.path().join("journal").exists());
+    begun.filter_map(|entry| entry.file_name().into_string().ok()).max()
+}
+
+/// Reads the entries of the host's newest journal, in the order they were written.
+pub(super) fn journal(server: &Server) -> Vec<Value> {
+    let Some(newest) = newest_journal(server) else { return Vec::new() };
+    let journal = base(server).join("journal").join(newest).join("journal");
+    let text = fs::read_to_string(journal).unwrap_or_default();
+    text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// Describes an entry in a few words.
+pub(super) fn describe(entry: &Value) -> String {
+    let kind = entry["entry"].as_str().unwrap_or("?");
+    let step = entry["step"].as_str().or_else(|| entry["undo"]["undo"].as_str());
+    match step {
+        Some(step) => format!("{kind} “{step}”"),
+        None => kind.to_owned(),
+    }
+}
+
+fn base(server: &Server) -> PathBuf {
+    server.path(format!("/opt/odoo/{HOST}"))
+}
+
+fn asked(server: &Server, process: Process) -> PathBuf {
+    base(server).join(match process {
+        Process::Transaction => "pause-at",
+        Process::Recovery => "pause-at-recovery",
+    })
+}
+
+fn paused(server: &Server) -> PathBuf {
+    base(server).join("paused")
+}
