@@ -28,6 +28,11 @@ fn a_deploy_of_code_that_is_killed_at_any_step_ends_old_or_new() {
 }
 
 #[test]
+fn a_rollback_that_is_killed_at_any_step_ends_old_or_new() {
+    series::kills(Kind::Rollback, Selection::EachStep, None, &Tally::default());
+}
+
+#[test]
 fn an_upgrade_ends_old_or_new_when_the_power_goes_at_any_step() {
     series::cuts(Kind::Upgrade, Selection::EachStep, None, &Tally::default());
 }
@@ -35,6 +40,11 @@ fn an_upgrade_ends_old_or_new_when_the_power_goes_at_any_step() {
 #[test]
 fn a_deploy_of_code_ends_old_or_new_when_the_power_goes_at_any_step() {
     series::cuts(Kind::CodeOnly, Selection::EachStep, None, &Tally::default());
+}
+
+#[test]
+fn a_rollback_ends_old_or_new_when_the_power_goes_at_any_step() {
+    series::cuts(Kind::Rollback, Selection::EachStep, None, &Tally::default());
 }
 
 #[test]
