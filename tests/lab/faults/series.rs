@@ -105,29 +105,29 @@ pub(super) fn kills_at_random(kind: Kind, times: u32, mut chance: Chance, tally:
     }
 }
 
-/// Cuts the power at each entry in turn: the deploy stands still while a copy of
-/// the server, with what its disk held at that moment, boots and is judged.
+/// Cuts the power at each entry in turn: the deploy stands still while what the disk
+/// holds is copied, and goes on. What was written is not given the time to reach the
+/// disk by itself: the copies boot and are judged when the deploy has ended.
 pub(super) fn cuts(kind: Kind, selection: Selection, times: Option<u32>, tally: &Tally) {
     let mut subject = Subject::new("cut", kind, Disk::Image);
-    let mut left = times;
-    let mut runs = 0;
-    while left != Some(0) {
-        let mut entry = 0;
+    let mut done = 0;
+    while times.is_none_or(|times| done < times) {
         let mut underway = start(&mut subject, 1);
-        while left != Some(0) {
+        let mut cuts = Vec::new();
+        let mut entry = 0;
+        while times.is_none_or(|times| done + count(&cuts) < times) {
             let wanted = |entries: &[Value]| selection.cuts(kind, entries);
             let Some(reached) = advance(&subject, &mut underway, entry + 1, wanted) else { break };
             entry = reached;
-            let cut = Cut::now(&subject, &underway, runs);
             let moment = moment(&subject, entry);
-            let took = cut.judge(&subject, &moment);
-            tally.count((kind, Fault::CutAtEntry), &moment, took);
-            runs += 1;
-            left = left.map(|left| left - 1);
+            cuts.push(Cut::now(&subject, &underway, done + count(&cuts), moment));
         }
         pause::forget(subject.server());
-        completed(&mut subject, underway);
-        if left.is_none() {
+        let run = subject.end(underway).expect_code(0);
+        done += count(&cuts);
+        judge_all(cuts, &subject, (kind, Fault::CutAtEntry), tally);
+        ended_well(&mut subject, &run.stderr);
+        if times.is_none() {
             return;
         }
     }
@@ -137,32 +137,29 @@ pub(super) fn cuts(kind: Kind, selection: Selection, times: Option<u32>, tally: 
 pub(super) fn cuts_at_random(kind: Kind, times: u32, mut chance: Chance, tally: &Tally) {
     let mut subject = Subject::new("cut-any", kind, Disk::Image);
     let length = length(&mut subject);
-    let mut runs = 0;
-    while runs < times {
+    let mut done = 0;
+    while done < times {
         let mut underway = start(&mut subject, 0);
         let begun = wait_for_begin(&subject, &mut underway).map(|()| Instant::now());
         let begun = begun.unwrap_or_else(|| panic!("{}: it did not begin", kind.name()));
-        let count = CUTS_OF_A_DEPLOY.min(times - runs);
-        let mut moments: Vec<_> = (0..count).map(|_| chance.moment(length)).collect();
+        let at_once = CUTS_OF_A_DEPLOY.min(times - done);
+        let mut moments: Vec<_> = (0..at_once).map(|_| chance.moment(length)).collect();
         moments.sort();
-        let cuts: Vec<_> = moments
-            .into_iter()
-            .enumerate()
-            .map(|(index, moment)| {
-                thread::sleep(moment.saturating_sub(begun.elapsed()));
-                let moment = begun.elapsed();
-                (Cut::now(&subject, &underway, runs + index as u32), moment)
-            })
-            .collect();
-        let run = subject.end(underway);
-        for (cut, moment) in cuts {
-            let moment = format!("after {moment:?}");
-            let took = cut.judge(&subject, &moment);
-            tally.count((kind, Fault::CutAtRandom), &moment, took);
-            runs += 1;
+        let mut cuts = Vec::new();
+        for moment in moments {
+            thread::sleep(moment.saturating_sub(begun.elapsed()));
+            let moment = format!("after {:.1} s", begun.elapsed().as_secs_f64());
+            cuts.push(Cut::now(&subject, &underway, done + count(&cuts), moment));
         }
-        ended_well(&mut subject, &run.expect_code(0).stderr);
+        let run = subject.end(underway).expect_code(0);
+        done += count(&cuts);
+        judge_all(cuts, &subject, (kind, Fault::CutAtRandom), tally);
+        ended_well(&mut subject, &run.stderr);
     }
+}
+
+fn count(cuts: &[Cut]) -> u32 {
+    u32::try_from(cuts.len()).expect("a deploy has few entries")
 }
 
 /// What strikes the recovery.
@@ -192,6 +189,7 @@ pub(super) fn blows_to_recovery(kind: Kind, blow: Blow, times: Option<u32>, tall
             let mut written = pause::journal(subject.server()).len();
             let begun = Instant::now();
             kill(&subject);
+            let mut cuts = Vec::new();
             let mut entry = 1;
             while let Some(moment) = recovery_stands_still(&subject, written + entry) {
                 match blow {
@@ -200,10 +198,7 @@ pub(super) fn blows_to_recovery(kind: Kind, blow: Blow, times: Option<u32>, tall
                         // The next one counts its own.
                         written = pause::journal(subject.server()).len();
                     }
-                    Blow::Cut => {
-                        let cut = Cut::now(&subject, &underway, struck);
-                        tally.count((kind, fault), &moment, cut.judge(&subject, &moment));
-                    }
+                    Blow::Cut => cuts.push(Cut::now(&subject, &underway, struck, moment)),
                 }
                 struck += 1;
                 entry += 1;
@@ -211,6 +206,7 @@ pub(super) fn blows_to_recovery(kind: Kind, blow: Blow, times: Option<u32>, tall
             }
             assert!(entry > 1, "the recovery was never struck");
             pause::forget(subject.server());
+            judge_all(cuts, &subject, (kind, fault), tally);
             let moment = format!("{} entries of the recovery", entry - 1);
             let took = after_a_kill(&mut subject, underway, begun, &moment);
             if blow == Blow::Kill {
@@ -264,21 +260,22 @@ fn kill_recovery(subject: &Subject) {
 struct Cut {
     checkpoint: String,
     number: u32,
+    moment: String,
     rows: Vec<u32>,
 }
 
 impl Cut {
-    fn now(subject: &Subject, underway: &Underway, number: u32) -> Self {
+    fn now(subject: &Subject, underway: &Underway, number: u32, moment: String) -> Self {
         let server = subject.server();
         let checkpoint = format!("{}-{number}", server.name());
         // Before the cut: later ones may be there or not.
         let rows = subject.rows(underway);
         server.lab("cut", &[&checkpoint]).ok();
-        Self { checkpoint, number, rows }
+        Self { checkpoint, number, moment, rows }
     }
 
     /// Boots what the disk held, on a server beside the one that was cut.
-    fn judge(self, subject: &Subject, moment: &str) -> (End, Duration) {
+    fn judge(&self, subject: &Subject) -> (End, Duration) {
         let struck = Instant::now();
         let name = format!("{}-copy", subject.server().name());
         let copy = Server::boot(&name, &self.checkpoint, Disk::Image, None);
@@ -290,17 +287,22 @@ impl Cut {
             Ok((end, took))
         });
         let (end, took) = judged.unwrap_or_else(|problem| {
-            panic!("{}, power cut at {moment}: {problem}", subject.kind.name())
+            panic!("{}, power cut at {}: {problem}", subject.kind.name(), self.moment)
         });
         if self.number % DEPLOYED_TO == 1 {
             let world = World::beside(&subject.world, copy);
-            pause::forget(world.server());
             world.deploy_ok(&[]);
             standing::settle(world.server()).unwrap();
-            assert_eq!(standing::leftovers(world.server()), [] as [&str; 0], "{moment}");
+            assert_eq!(standing::leftovers(world.server()), [] as [&str; 0], "{}", self.moment);
         }
-        drop_checkpoint(&self.checkpoint);
         (end, took)
+    }
+}
+
+fn judge_all(cuts: Vec<Cut>, subject: &Subject, what: (Kind, Fault), tally: &Tally) {
+    for cut in cuts {
+        tally.count(what, &cut.moment, cut.judge(subject));
+        drop_checkpoint(&cut.checkpoint);
     }
 }
 
