@@ -12,10 +12,7 @@ mod writer;
 
 use series::{Blow, Selection};
 use subject::Kind;
-use tally::{Chance, Tally};
-
-/// How many random moments a test tries. The record has more.
-const MOMENTS: u32 = 4;
+use tally::Tally;
 
 #[test]
 fn an_upgrade_that_is_killed_at_any_step_ends_old_or_new() {
@@ -45,11 +42,6 @@ fn a_deploy_of_code_ends_old_or_new_when_the_power_goes_at_any_step() {
 #[test]
 fn a_rollback_ends_old_or_new_when_the_power_goes_at_any_step() {
     series::cuts(Kind::Rollback, Selection::EachStep, None, &Tally::default());
-}
-
-#[test]
-fn an_upgrade_ends_old_or_new_when_the_power_goes_at_any_moment() {
-    series::cuts_at_random(Kind::Upgrade, MOMENTS, Chance::of(1), &Tally::default());
 }
 
 #[test]
