@@ -15,7 +15,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Mode, OFlags, RenameFlags, fsync, open, renameat_with},
+    fs::{Mode, OFlags, RenameFlags, fsync, open, renameat_with, syncfs},
     io::Errno,
 };
 
@@ -120,6 +120,15 @@ impl Filestore {
             })?,
         }
         self.rename(copy, original)
+    }
+
+    /// Waits until everything of the filestore's filesystem is on disk: Odoo does not
+    /// wait for its files.
+    ///
+    /// # Errors
+    /// Fails when it cannot be synced.
+    pub fn sync(&self) -> Result<(), FileError> {
+        syncfs(&self.directory).map_err(|errno| FileError::at("sync", &self.path)(errno.into()))
     }
 
     /// Lists the copies of a database's files, oldest release first.

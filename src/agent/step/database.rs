@@ -163,6 +163,11 @@ pub(in crate::agent) fn postgres(run: &Run<'_>) -> Result<Postgres, StepError> {
     Ok(Postgres::new(run.server, &run.access, &application)?)
 }
 
+/// Waits until the files that Odoo wrote are on disk.
+pub(super) fn sync_files(run: &Run<'_>) -> Result<(), StepError> {
+    Ok(filestore(run)?.sync()?)
+}
+
 /// Opens the files of the host's databases.
 fn filestore(run: &Run<'_>) -> Result<Filestore, StepError> {
     Ok(Filestore::open(run.server, &run.transaction.service.data_dir)?)

@@ -82,7 +82,9 @@ pub(super) fn modules(run: &mut Run<'_>, step: &UpgradeModules) -> Result<(), St
     })?;
     run.redact_log(&log)?;
     judge(run, step, report, &log)
-        .inspect_err(|_| run.kept.push(format!("the log {}", log.display())))
+        .inspect_err(|_| run.kept.push(format!("the log {}", log.display())))?;
+    // The row of an attachment must not outlive a power cut without its file.
+    database::sync_files(run)
 }
 
 fn judge(
