@@ -90,6 +90,12 @@ impl Layout {
         self.release(number).join("code")
     }
 
+    /// Returns the directory of a release's files as they were deployed: root's only.
+    #[must_use]
+    pub fn as_deployed(&self, number: ReleaseNumber) -> PathBuf {
+        self.release(number).join("as-deployed")
+    }
+
     /// Returns the link that names the live release.
     #[must_use]
     pub fn current(&self) -> PathBuf {

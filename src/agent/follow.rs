@@ -66,14 +66,53 @@ where
     };
     match started {
         Ok(Ok(())) => follow(server, &host, &id, channel).await,
-        Ok(Err(error)) => channel.send(&fault(&*error)).await,
+        Ok(Err(StartError::Used)) => channel.send(&used()).await,
+        Ok(Err(StartError::Other(error))) => channel.send(&fault(&*error)).await,
         Err(panic) => channel.send(&fault(&panic)).await,
     }
 }
 
-fn start(server: &Server, transaction: &Transaction) -> Result<(), AnyError> {
+/// Why a transaction was not started.
+enum StartError {
+    /// It was begun before.
+    Used,
+    Other(AnyError),
+}
+
+/// A plan is used once, however many ask for it at the same moment: one of them makes
+/// its file and its unit.
+fn start(server: &Server, transaction: &Transaction) -> Result<(), StartError> {
+    let layout = Layout::new(transaction.host.clone());
+    let id = &transaction.id;
+    let other = |error: FileError| StartError::Other(error.into());
+    let is_used = || {
+        let begun = history::knows(server, &layout, id).map_err(other)?;
+        Ok(begun || is_up(server, &recovery_unit::of_transaction(id)))
+    };
+    if is_used()? {
+        return Err(StartError::Used);
+    }
+    start_unit(server, transaction).map_err(|error| match is_used() {
+        Ok(false) => StartError::Other(error),
+        Ok(true) => StartError::Used,
+        Err(error) => error,
+    })
+}
+
+fn used() -> Reply {
+    Reply::Fault(Fault {
+        kind: FaultKind::Used,
+        message: "the plan was applied already".to_owned(),
+        hint: Some("make a new one by `deploy plan --out`".to_owned()),
+    })
+}
+
+fn start_unit(server: &Server, transaction: &Transaction) -> Result<(), AnyError> {
     let plan = write_plan(server, transaction)?;
     let host = &transaction.host;
+    // A plan that found the lock held has told so, and may be applied again.
+    let told = Tail::of(server, host, &transaction.id).path;
+    let _ = fs::remove_file(told);
     let stop_post = recovery_unit::after_transaction(server, host);
     let mut command = server.command("systemd-run");
     command

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     layout::Layout,
-    plan::{HistoryLine, Outcome, Transaction},
+    plan::{HistoryLine, Outcome, Transaction, TransactionId},
 };
 
 /// Returns the word for an outcome.
@@ -67,6 +67,23 @@ pub(super) fn read(server: &Server, layout: &Layout) -> Result<Vec<HistoryLine>,
 /// Fails when the history cannot be read.
 pub(super) fn highest_release(server: &Server, layout: &Layout) -> Result<u32, FileError> {
     Ok(read(server, layout)?.iter().filter_map(|line| line.release).max().unwrap_or(0))
+}
+
+/// Tells whether a transaction of the host was ever begun. Journals are pruned, the
+/// history is not.
+///
+/// # Errors
+/// Fails when the history cannot be read.
+pub(super) fn knows(
+    server: &Server,
+    layout: &Layout,
+    id: &TransactionId,
+) -> Result<bool, FileError> {
+    if server.path(&layout.journal().join(id.as_str()).join("journal")).exists() {
+        return Ok(true);
+    }
+    let lines = read(server, layout)?;
+    Ok(lines.iter().any(|line| line.holder.transaction == id.as_str()))
 }
 
 /// Returns the last lines of the host's history, newest first. A damaged line

@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use super::{FileError, ProgramError, Server};
@@ -27,6 +28,8 @@ pub struct LogPosition {
     cursor: Option<String>,
     /// The file's inode and size; zeros where there is none yet.
     offset: (u64, u64),
+    /// When it was marked.
+    taken: Instant,
 }
 
 /// A log that could not be read.
@@ -54,11 +57,17 @@ impl LogSource {
             Some(path) => size_of(&server.path(path)).map_err(FileError::at("read", path))?,
             None => (0, 0),
         };
-        Ok(LogPosition { source: self.clone(), cursor, offset })
+        Ok(LogPosition { source: self.clone(), cursor, offset, taken: Instant::now() })
     }
 }
 
 impl LogPosition {
+    /// Returns how long ago it was marked.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.taken.elapsed()
+    }
+
     /// Returns what was written since: the journal, with systemd's own lines about
     /// the unit, then the file.
     ///

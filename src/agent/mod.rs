@@ -28,6 +28,7 @@ mod undo;
 mod events;
 
 mod account;
+mod as_deployed;
 mod filestore;
 mod health;
 mod http;
@@ -60,8 +61,8 @@ pub use journal::{Begin, Entry, JOURNAL_VERSION};
 pub use log_source::{LogError, LogPosition, LogSource};
 pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{
-    CHECK_SESSION, ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError, OdooRunReport,
-    RunEnd, Translations, UPGRADE_SESSION,
+    CHECK_SESSION, ImportCheck, ImportFailure, OdooJob, OdooProgram, OdooRun, OdooRunError,
+    OdooRunReport, RunEnd, Translations, UPGRADE_SESSION,
 };
 pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,

@@ -34,6 +34,8 @@ pub struct UnitState {
     pub needs_daemon_reload: bool,
     /// The unit file.
     pub fragment: Option<PathBuf>,
+    /// The drop-ins that systemd has read.
+    pub drop_ins: Vec<PathBuf>,
     /// The control group below `/sys/fs/cgroup`; none where there are no processes.
     pub control_group: Option<String>,
     /// When the main process was started, since boot.
@@ -66,6 +68,7 @@ impl UnitState {
             restarts: value("NRestarts").parse().unwrap_or(0),
             needs_daemon_reload: value("NeedDaemonReload") == "yes",
             fragment: some("FragmentPath").map(PathBuf::from),
+            drop_ins: value("DropInPaths").split_whitespace().map(PathBuf::from).collect(),
             control_group: some("ControlGroup").map(str::to_owned),
             main_started: Duration::from_micros(
                 value("ExecMainStartTimestampMonotonic").parse().unwrap_or(0),
@@ -104,6 +107,12 @@ impl ProcessSet {
         self.started.is_empty()
     }
 
+    /// Tells whether a process is among them.
+    #[must_use]
+    pub fn contains(&self, pid: u32) -> bool {
+        self.started.contains_key(&pid)
+    }
+
     /// Returns those that are in both, but for the process given.
     #[must_use]
     pub fn still_in(&self, now: &Self, except: Option<u32>) -> Vec<u32> {
@@ -134,7 +143,7 @@ pub enum VerifyUnitError {
 }
 
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,MainPID,NRestarts,\
-    NeedDaemonReload,FragmentPath,ControlGroup,ExecMainStartTimestampMonotonic";
+    NeedDaemonReload,FragmentPath,DropInPaths,ControlGroup,ExecMainStartTimestampMonotonic";
 
 impl<'a> Systemd<'a> {
     /// Opens the server's service manager.
@@ -306,11 +315,13 @@ mod tests {
             "LoadState=loaded\nActiveState=active\nSubState=running\nResult=success\n\
              MainPID=195\nNRestarts=2\nNeedDaemonReload=yes\n\
              FragmentPath=/etc/systemd/system/odoo-a.service\n\
+             DropInPaths=/run/a.conf /run/b.conf\n\
              ControlGroup=/system.slice/odoo-a.service\n\
              ExecMainStartTimestampMonotonic=1315089506\n",
         );
         assert!(state.is_running() && state.exists() && state.needs_daemon_reload);
         assert_eq!((state.main_pid, state.restarts), (Some(195), 2));
+        assert_eq!(state.drop_ins, [PathBuf::from("/run/a.conf"), "/run/b.conf".into()]);
         assert_eq!(state.main_started, Duration::from_micros(1_315_089_506));
         let state = UnitState::parse("MainPID=0\nControlGroup=\nLoadState=not-found\n");
         assert!(!state.is_running() && !state.exists());

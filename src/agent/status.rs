@@ -114,6 +114,7 @@ fn health(server: &Server, layout: &Layout, service: &Service) -> Result<Health,
         audience: Audience::Everybody,
         timeout: PATIENCE,
         settle: Duration::ZERO,
+        least_age: Duration::ZERO,
     };
     match check_health(server, &request) {
         Ok(_) => Ok(Health::Well),

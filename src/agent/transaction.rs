@@ -129,6 +129,10 @@ fn begin(
         let hint = "deploy again: the agent ends first what was left behind";
         return Err(StepError::found(found).with_hint(hint).into());
     }
+    if history::knows(server, layout, &transaction.id)? {
+        let found = StepError::found("the plan was applied already");
+        return Err(found.with_hint("make a new one by `deploy plan --out`").into());
+    }
     recovery_unit::install(server)?;
     let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
     ballast::take_on(server, layout)?;

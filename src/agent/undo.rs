@@ -131,6 +131,7 @@ impl Undo {
         matches!(
             self,
             Self::DropSnapshot { .. }
+                | Self::DropCopy { .. }
                 | Self::SwapBack { .. }
                 | Self::DropCreated { .. }
                 | Self::StartService { health: Some(_) }

@@ -32,6 +32,10 @@ pub struct Arguments {
 pub(super) enum Command {
     /// Shows what a deploy would do, and does nothing.
     Plan(PlanArguments),
+    /// Carries out a plan that `deploy plan --out` saved: exactly that, or nothing.
+    Apply(ApplyArguments),
+    /// Takes a host back to a release that was verified on it before.
+    Rollback(RollbackArguments),
     /// Shows what runs on a host, or on all hosts, whether it is well, and what waits to be
     /// deployed.
     ///
@@ -47,8 +51,6 @@ pub(super) enum Command {
     Attach(AttachArguments),
     /// Shows who deploys to a host right now, or stops that deploy.
     Lock(LockArguments),
-    /// Takes a host back to a release that was verified on it before.
-    Rollback(RollbackArguments),
     /// Writes a host's odoo.conf, unit, vhost and maintenance page as they would be deployed.
     Render(RenderArguments),
     /// Lists the hosts of the repository.
@@ -93,6 +95,10 @@ pub(super) struct TargetArguments {
     /// Modules to install.
     #[arg(long, value_name = "MODULES", value_delimiter = ',', value_parser = ModuleName::parse)]
     pub install: Vec<ModuleName>,
+    /// Overwrite files that were edited on the server since the last deploy, instead of
+    /// refusing to or leaving them alone.
+    #[arg(long)]
+    pub overwrite_drift: bool,
     /// Take the host's configuration from the working tree instead of the commit, to try an
     /// edit; refused where the environment asks for confirmation.
     #[arg(long, value_enum, default_value_t = ConfigSource::Commit, value_name = "WHERE")]
@@ -115,7 +121,7 @@ pub(super) enum ConfigSource {
 #[derive(Debug, Clone, Args)]
 pub(super) struct DeployArguments {
     /// Show the plan and do nothing.
-    #[arg(long, requires = "host")]
+    #[arg(long)]
     pub(super) dry_run: bool,
     /// Do not ask for confirmation.
     #[arg(long, short)]
@@ -139,6 +145,22 @@ pub(super) struct PlanArguments {
     /// End with status 3 when there is something to do.
     #[arg(long)]
     pub(super) exit_code: bool,
+    /// Save the plan into this file, for `deploy apply`.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Which plan is carried out.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ApplyArguments {
+    /// The file that `deploy plan --out` wrote.
+    #[arg(value_name = "FILE")]
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) deploy: DeployArguments,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// What is gone back to.
@@ -155,6 +177,10 @@ pub(super) struct RollbackArguments {
     /// are kept aside.
     #[arg(long)]
     pub(super) with_database: bool,
+    /// Overwrite files that were edited on the server since the last deploy, instead of
+    /// refusing to or leaving them alone.
+    #[arg(long)]
+    pub(super) overwrite_drift: bool,
     #[command(flatten)]
     pub(super) deploy: DeployArguments,
     /// Print one JSON object per line.

@@ -5,8 +5,13 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{
-    ExitCode, arguments::AttachArguments, deploy::conclude, follow, interrupts::Interrupts, json,
-    surroundings::surroundings, terminal::Terminal, words,
+    ExitCode,
+    arguments::AttachArguments,
+    deploy::{Stands, conclude},
+    follow, json,
+    surroundings::surroundings,
+    terminal::Terminal,
+    words,
 };
 use crate::{
     wire::Attached,
@@ -20,7 +25,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     terminal.busy("asking the server");
     let asked = interrupts.or(attach(&project, &arguments.host)).await;
@@ -30,8 +35,8 @@ pub(super) async fn run(
         return Ok(ExitCode::Success);
     };
     introduce(&attached, terminal);
-    let report = follow::watch(following, &mut interrupts, terminal).await?;
-    Ok(conclude(&report, attached.release, attached.previous, terminal))
+    let report = follow::watch(following, terminal).await?;
+    Ok(conclude(&report, &Stands::of(&attached), terminal))
 }
 
 /// Says which transaction it is.

@@ -10,22 +10,23 @@ use serde_json::json;
 use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
-    follow,
-    interrupts::Interrupts,
-    json, plan_view,
+    follow, json, plan_file, plan_view,
     surroundings::{desktop_session, surroundings},
     terminal::{Style, Terminal},
     words,
 };
 use crate::{
     host::{HostName, ModuleName},
+    layout::ReleaseNumber,
     notify::show_on_desktop,
-    plan::{Event, Outcome, TransactionId, UpdateChoice},
+    plan::{Event, OnDrift, Outcome, Switch, TransactionId, UpdateChoice},
+    wire::Attached,
     workflow::{
         Outside, Project, WorkflowError,
         announce::Announcement,
         deploy::{ConfigFrom, DeployRequest, Listener, Notice, Prepared, Revision, prepare},
         follow::Report,
+        saved::SavedPlan,
     },
 };
 
@@ -37,8 +38,12 @@ pub(super) async fn plan(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
-    let prepared = make(&project, &request(&arguments.target)?, &mut interrupts, terminal).await?;
+    let request = request(&arguments.target)?;
+    let prepared = make(&project, &request, terminal).await?;
+    if let Some(path) = &arguments.out {
+        plan_file::write(path, &SavedPlan::of(&prepared, &request))?;
+        terminal.note(&format!("the plan is saved: `deploy apply {}`", path.display()));
+    }
     let changes = !prepared.plan.is_empty();
     prepared.leave().await;
     Ok(if changes && arguments.exit_code { ExitCode::Changes } else { ExitCode::Success })
@@ -89,9 +94,8 @@ async fn deploy(
     let mut request = request(target)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
-    let mut interrupts = Interrupts::catch();
-    let prepared = make(project, &request, &mut interrupts, terminal).await?;
-    carry_out(prepared, began, arguments, announcement, &mut interrupts, terminal).await
+    let prepared = make(project, &request, terminal).await?;
+    carry_out(prepared, began, arguments, announcement, terminal).await
 }
 
 /// Does what the plan says, once it is confirmed.
@@ -100,7 +104,6 @@ pub(super) async fn carry_out(
     began: Instant,
     arguments: &DeployArguments,
     announcement: &mut Option<Announcement>,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     if let Some(announcement) = announcement {
@@ -117,17 +120,18 @@ pub(super) async fn carry_out(
         prepared.leave().await;
         return Ok(ExitCode::Success);
     }
-    if !confirmed(&prepared, arguments, interrupts, terminal).await {
+    if !confirmed(&prepared, arguments, terminal).await {
         prepared.leave().await;
         return Err(WorkflowError::Declined);
     }
     let release = prepared.plan.transaction.number;
-    let report = follow::carry_out(prepared, interrupts, terminal).await?;
+    let switch = prepared.plan.switch.to_string();
+    let report = follow::carry_out(prepared, terminal).await?;
     if let Some(announcement) = announcement {
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         announcement.report(&report, milliseconds);
     }
-    Ok(conclude(&report, release, previous, terminal))
+    Ok(conclude(&report, &Stands { release, previous, switch: &switch }, terminal))
 }
 
 /// Tells the channels and the desktop. Neither ever changes the exit code.
@@ -150,25 +154,23 @@ async fn tell_others(
     }
 }
 
-async fn make(
+pub(super) async fn make(
     project: &Project,
     request: &DeployRequest,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Prepared, WorkflowError> {
-    planned(interrupts, terminal, async |listen| prepare(project, request, listen).await).await
+    planned(terminal, async |listen| prepare(project, request, listen).await).await
 }
 
 /// Has a plan made, and shows it. Ctrl-C ends it before the server is reached.
 pub(super) async fn planned(
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
     prepare: impl AsyncFnOnce(Listener<'_>) -> Result<Prepared, WorkflowError>,
 ) -> Result<Prepared, WorkflowError> {
-    let gate = interrupts.gate();
+    let interrupts = terminal.interrupts();
     let mut listen = |notice| {
         if matches!(notice, Notice::Observing) {
-            gate.close();
+            interrupts.gate().close();
         }
         tell(&notice, terminal);
     };
@@ -202,6 +204,7 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
         },
         update: update(&target.update_modules)?,
         install: target.install.clone(),
+        on_drift: if target.overwrite_drift { OnDrift::Overwrite } else { OnDrift::Refuse },
         ..request_for(&target.host)?
     })
 }
@@ -218,6 +221,8 @@ pub(super) fn request_for(host: &HostName) -> Result<DeployRequest, WorkflowErro
         config_from: ConfigFrom::Commit,
         update: UpdateChoice::Changed,
         install: Vec::new(),
+        on_drift: OnDrift::Refuse,
+        saved: None,
         message: None,
         wait_lock: Duration::ZERO,
         id: TransactionId::parse(&id).expect("a time and digits are an id"),
@@ -257,7 +262,6 @@ fn update(text: &str) -> Result<UpdateChoice, WorkflowError> {
 async fn confirmed(
     prepared: &Prepared,
     arguments: &DeployArguments,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> bool {
     if arguments.yes || !prepared.environment.confirm || !terminal.is_interactive() {
@@ -269,7 +273,7 @@ async fn confirmed(
         None => format!("Deploy this to {host}?"),
         Some(wish) => format!("Take {host} back to release {}?", wish.to),
     };
-    terminal.confirm(&question, interrupts).await
+    terminal.confirm(&question).await
 }
 
 /// Prints what goes on.
@@ -313,13 +317,35 @@ fn tell_event(event: &Event, terminal: &mut Terminal) {
     }
 }
 
+/// Where the host stood, and where it was to stand.
+pub(super) struct Stands<'a> {
+    pub(super) release: Option<ReleaseNumber>,
+    pub(super) previous: Option<ReleaseNumber>,
+    /// The plan's word for the way.
+    pub(super) switch: &'a str,
+}
+
+impl<'a> Stands<'a> {
+    /// Tells it of a transaction that somebody began.
+    pub(super) fn of(attached: &'a Attached) -> Self {
+        let Attached { release, previous, summary, .. } = attached;
+        Self { release: *release, previous: *previous, switch: &summary.switch }
+    }
+
+    /// Names what is made live. A release stays where only its service follows.
+    fn what_goes_live(&self) -> String {
+        let is_vhost = self.switch == Switch::Vhost.to_string();
+        match self.release.or(self.previous.filter(|_| !is_vhost)) {
+            Some(number) => format!("release {number}"),
+            None => "the vhost".to_owned(),
+        }
+    }
+}
+
 /// Says how the deploy ended and where the host stands now.
-pub(super) fn conclude(
-    report: &Report,
-    release: Option<crate::layout::ReleaseNumber>,
-    previous: Option<crate::layout::ReleaseNumber>,
-    terminal: &mut Terminal,
-) -> ExitCode {
+pub(super) fn conclude(report: &Report, stands: &Stands<'_>, terminal: &mut Terminal) -> ExitCode {
+    let Stands { release, previous, .. } = stands;
+    let what = stands.what_goes_live();
     terminal.json(&json!({
         "schema": json::SCHEMA,
         "event": "result",
@@ -336,7 +362,7 @@ pub(super) fn conclude(
         |number| format!("the host is back on release {number} with its database"),
     );
     match &report.outcome {
-        Outcome::Deployed => deployed(report, release, terminal),
+        Outcome::Deployed => deployed(report, &what, terminal),
         Outcome::Locked { holder } => terminal.failure(&WorkflowError::Locked(holder.clone())),
         Outcome::Refused { failure } => {
             terminal.step_failure(failure);
@@ -367,12 +393,7 @@ pub(super) fn conclude(
     }
 }
 
-fn deployed(
-    report: &Report,
-    release: Option<crate::layout::ReleaseNumber>,
-    terminal: &mut Terminal,
-) -> ExitCode {
-    let what = release.map_or_else(|| "the vhost".to_owned(), |number| format!("release {number}"));
+fn deployed(report: &Report, what: &str, terminal: &mut Terminal) -> ExitCode {
     let waited = match report.interruption {
         Some(milliseconds) => format!(", users waited {}", seconds(milliseconds)),
         None => ", users noticed nothing".to_owned(),

@@ -23,6 +23,8 @@ pub enum ExitCode {
     Reverted,
     /// Failed, and the way back failed too.
     Broken,
+    /// The saved plan is stale, or was applied already; nothing was touched.
+    Stale,
     /// Live and healthy on the server, but not verified from outside.
     NotVerified,
     /// The operator said no before anything was done.
@@ -31,7 +33,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Success,
         Self::Bug,
         Self::Usage,
@@ -41,6 +43,7 @@ impl ExitCode {
         Self::Refused,
         Self::Reverted,
         Self::Broken,
+        Self::Stale,
         Self::NotVerified,
         Self::Interrupted,
     ];
@@ -58,6 +61,7 @@ impl ExitCode {
             Self::Refused => 6,
             Self::Reverted => 7,
             Self::Broken => 8,
+            Self::Stale => 10,
             Self::NotVerified => 11,
             Self::Interrupted => 130,
         }

@@ -34,11 +34,12 @@ enum Wish {
 /// running; how it ended is no error.
 pub(super) async fn carry_out(
     mut prepared: Prepared,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Report, WorkflowError> {
+    let interrupts = terminal.interrupts();
+    interrupts.gate().close();
     interrupts.or(prepared.send_code(&mut |notice| tell(&notice, terminal))).await?;
-    watch(prepared.begin().await?, interrupts, terminal).await
+    watch(prepared.begin().await?, terminal).await
 }
 
 /// Prints what a transaction tells until it ends.
@@ -47,16 +48,16 @@ pub(super) async fn carry_out(
 /// Fails where it is lost from sight or left running.
 pub(super) async fn watch(
     mut following: Following,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Result<Report, WorkflowError> {
+    let interrupts = terminal.interrupts();
     let mut may_revert = true;
     loop {
         let told = select! {
             told = following.next() => told?,
             interrupt = interrupts.next() => {
                 let host = following.host().clone();
-                match wish(interrupt, may_revert, &host, interrupts, terminal).await {
+                match wish(interrupt, may_revert, &host, terminal).await {
                     Wish::Revert => {
                         following.take_back().await?;
                         may_revert = false;
@@ -78,7 +79,7 @@ pub(super) async fn watch(
             Told::Finished { outcome, interruption } => {
                 terminal.idle();
                 let report = Report { outcome, interruption, outside: None };
-                return Ok(finish(following, report, interrupts).await);
+                return Ok(finish(following, report, &interrupts).await);
             }
         }
     }
@@ -86,7 +87,7 @@ pub(super) async fn watch(
 
 /// Looks from outside; whoever does not want to wait for that has a host that is
 /// not verified from there.
-async fn finish(following: Following, report: Report, interrupts: &mut Interrupts) -> Report {
+async fn finish(following: Following, report: Report, interrupts: &Interrupts) -> Report {
     let Report { outcome, interruption, .. } = report;
     select! {
         report = following.finish(outcome.clone(), interruption) => report,
@@ -107,9 +108,9 @@ async fn wish(
     interrupt: Interrupt,
     may_revert: bool,
     host: &HostName,
-    interrupts: &mut Interrupts,
     terminal: &mut Terminal,
 ) -> Wish {
+    let interrupts = terminal.interrupts();
     terminal.idle();
     if interrupt == Interrupt::Told || !may_revert || !terminal.is_interactive() {
         return Wish::Leave;

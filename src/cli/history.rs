@@ -8,14 +8,13 @@ use super::{
     ExitCode,
     arguments::HistoryArguments,
     deploy::seconds,
-    interrupts::Interrupts,
     json,
     surroundings::surroundings,
     terminal::{Style, Terminal},
     words,
 };
 use crate::{
-    plan::HistoryLine,
+    plan::{HistoryLine, RolledBack},
     workflow::{Project, WorkflowError, history::history},
 };
 
@@ -26,7 +25,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     terminal.busy("asking the server");
     let asked = interrupts.or(history(&project, &arguments.host, arguments.limit)).await;
@@ -65,6 +64,7 @@ pub(super) fn object(host: &str, line: &HistoryLine) -> Value {
         "subject": summary.subject,
         "switch": summary.switch,
         "modules": summary.modules,
+        "rollback": summary.rollback,
         "interruption_ms": line.interruption,
         "recovered": line.recovered,
     })
@@ -91,6 +91,7 @@ fn show(line: &HistoryLine, terminal: &Terminal) {
 /// What is worth a line below the first one.
 fn details(line: &HistoryLine) -> Vec<String> {
     let mut details = vec![code(line)];
+    details.extend(line.summary.rollback.as_ref().map(rollback));
     for (database, modules) in &line.summary.modules {
         let names: Vec<_> = modules.iter().map(ToString::to_string).collect();
         if !names.is_empty() {
@@ -105,6 +106,12 @@ fn details(line: &HistoryLine) -> Vec<String> {
     details.extend(line.holder.message.as_ref().map(|message| format!("“{message}”")));
     details.extend(line.message.as_deref().map(words::plain));
     details
+}
+
+fn rollback(back: &RolledBack) -> String {
+    let names: Vec<_> = back.databases.iter().map(ToString::to_string).collect();
+    let with = if names.is_empty() { String::new() } else { format!(" with {}", names.join(", ")) };
+    format!("rollback to release {}{with}", back.to)
 }
 
 /// Writes commit, subject and branch.

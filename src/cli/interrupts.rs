@@ -11,7 +11,7 @@ use std::{
 use tokio::{
     select,
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
 };
 
 use super::ExitCode;
@@ -26,9 +26,11 @@ pub(super) enum Interrupt {
     Told,
 }
 
-/// The interrupts of a command, from its begin.
+/// The interrupts of a command, from the first time it cares on. A copy waits for
+/// the same ones.
+#[derive(Debug, Clone)]
 pub(super) struct Interrupts {
-    received: mpsc::UnboundedReceiver<Interrupt>,
+    received: Arc<Mutex<mpsc::UnboundedReceiver<Interrupt>>>,
     gate: Gate,
 }
 
@@ -63,17 +65,17 @@ impl Interrupts {
                 tokio::spawn(hand_over(signals, interrupt, tell.clone(), gate.clone()));
             }
         }
-        Self { received, gate }
+        Self { received: Arc::new(Mutex::new(received)), gate }
     }
 
     /// Returns the gate.
-    pub(super) fn gate(&self) -> Gate {
-        self.gate.clone()
+    pub(super) const fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Waits for the next interrupt.
-    pub(super) async fn next(&mut self) -> Interrupt {
-        match self.received.recv().await {
+    pub(super) async fn next(&self) -> Interrupt {
+        match self.received.lock().await.recv().await {
             Some(interrupt) => interrupt,
             None => std::future::pending().await,
         }
@@ -84,7 +86,7 @@ impl Interrupts {
     /// # Errors
     /// Returns the work's own errors; [`WorkflowError::Declined`] where it was interrupted.
     pub(super) async fn or<T>(
-        &mut self,
+        &self,
         work: impl Future<Output = Result<T, WorkflowError>>,
     ) -> Result<T, WorkflowError> {
         select! {

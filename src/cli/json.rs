@@ -31,6 +31,7 @@ pub(super) fn plan(prepared: &Prepared) -> Value {
         "databases": plan.upgrades.iter().map(database).collect::<Vec<_>>(),
         "rollback": plan.rollback.as_ref().map(rollback),
         "diffs": plan.diffs,
+        "drift": plan.drift,
         "warnings": plan.warnings,
     })
 }

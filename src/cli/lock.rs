@@ -8,10 +8,8 @@ use super::{
     ExitCode,
     arguments::{LockArguments, LockBreakArguments, LockCommand, LockStatusArguments},
     attach,
-    deploy::conclude,
-    follow,
-    interrupts::Interrupts,
-    json,
+    deploy::{Stands, conclude},
+    follow, json,
     surroundings::surroundings,
     terminal::Terminal,
     words,
@@ -41,7 +39,7 @@ async fn status(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     let held = interrupts.or(look(&project, &arguments.host)).await?;
     let facts = held.as_ref().map(|held| &held.facts);
@@ -65,13 +63,13 @@ async fn break_open(
         });
     }
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     let held = interrupts.or(look(&project, &arguments.host)).await?;
     show(&arguments.host, held.as_ref().map(|held| &held.facts), terminal);
     let Some(held) = held else { return Ok(ExitCode::Success) };
     let question = "Stop this deploy and take back what it began?";
-    if !arguments.yes && !terminal.confirm(question, &mut interrupts).await {
+    if !arguments.yes && !terminal.confirm(question).await {
         held.leave().await;
         return Err(WorkflowError::Declined);
     }
@@ -80,8 +78,8 @@ async fn break_open(
         return Ok(ExitCode::Success);
     };
     attach::introduce(&attached, terminal);
-    let report = follow::watch(following, &mut interrupts, terminal).await?;
-    let code = conclude(&report, attached.release, attached.previous, terminal);
+    let report = follow::watch(following, terminal).await?;
+    let code = conclude(&report, &Stands::of(&attached), terminal);
     // What was wished for is a host that is whole, whichever state it is in.
     Ok(match report.outcome {
         Outcome::Reverted { .. } | Outcome::Refused { .. } | Outcome::Deployed => ExitCode::Success,

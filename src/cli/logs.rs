@@ -5,8 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{
-    ExitCode, arguments::LogsArguments, interrupts::Interrupts, json, surroundings::surroundings,
-    terminal::Terminal, words,
+    ExitCode, arguments::LogsArguments, json, surroundings::surroundings, terminal::Terminal, words,
 };
 use crate::{
     wire::{LogLine, LogsRequest},
@@ -20,7 +19,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     let request = LogsRequest {
         host: arguments.host.clone(),

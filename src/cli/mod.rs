@@ -10,6 +10,7 @@ mod run;
 mod surroundings;
 
 mod agent;
+mod apply;
 mod attach;
 mod completions;
 mod deploy;
@@ -26,6 +27,7 @@ mod status;
 
 mod interrupts;
 mod json;
+mod plan_file;
 mod plan_view;
 mod terminal;
 mod words;

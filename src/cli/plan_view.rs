@@ -2,7 +2,7 @@
 
 use super::terminal::{Style, Terminal};
 use crate::{
-    plan::{DatabaseUpgrade, FileDiff, Restore, RollbackPlan, Switch, live_record},
+    plan::{DatabaseUpgrade, Drift, FileDiff, Restore, RollbackPlan, Switch, live_record},
     source::Relation,
     workflow::deploy::Prepared,
 };
@@ -19,6 +19,9 @@ pub(super) fn show(prepared: &Prepared, terminal: &Terminal) {
     }
     for upgrade in &prepared.plan.upgrades {
         modules(upgrade, terminal);
+    }
+    for drift in &prepared.plan.drift {
+        drifted(drift, terminal);
     }
     for diff in &prepared.plan.diffs {
         file(diff, terminal);
@@ -130,6 +133,18 @@ fn file(diff: &FileDiff, terminal: &Terminal) {
     }
     let title = format!("{} (+{} −{})", diff.name, diff.added, diff.removed);
     terminal.result(&terminal.paint(Style::Cyan, &title));
+    hunks(diff, terminal);
+}
+
+/// What is not as it was last deployed; the diff leads from there to what is there now.
+fn drifted(drift: &Drift, terminal: &Terminal) {
+    terminal.result(&terminal.paint(Style::Yellow, &format!("drift: {}", drift.text)));
+    if let Some(diff) = &drift.diff {
+        hunks(diff, terminal);
+    }
+}
+
+fn hunks(diff: &FileDiff, terminal: &Terminal) {
     for line in diff.hunks.lines() {
         let line = match line.as_bytes().first() {
             Some(b'+') => terminal.paint(Style::Green, line),
@@ -152,9 +167,12 @@ fn closing(prepared: &Prepared, terminal: &Terminal) {
         terminal.result(&terminal.paint(Style::Green, &text));
         return;
     }
+    let writes_release = plan.transaction.number.is_some();
     let way = match plan.switch {
         Switch::Nothing => "nothing",
         Switch::Vhost => "replace the vhost and reload nginx",
+        Switch::Reload if !writes_release => "reload Odoo, which stays on its release",
+        Switch::Restart if !writes_release => "start Odoo anew, which stays on its release",
         Switch::Reload => "move to the new release and reload Odoo",
         Switch::Restart => "move to the new release and restart Odoo",
         Switch::Stop => "stop Odoo, move to the new release, start it",

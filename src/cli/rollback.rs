@@ -6,11 +6,11 @@ use std::{
 };
 
 use super::{
-    ExitCode, arguments::RollbackArguments, deploy, interrupts::Interrupts,
-    surroundings::surroundings, terminal::Terminal,
+    ExitCode, arguments::RollbackArguments, deploy, surroundings::surroundings, terminal::Terminal,
 };
 use crate::{
     layout::ReleaseNumber,
+    plan::OnDrift,
     workflow::{
         Project, WorkflowError,
         announce::Announcement,
@@ -44,14 +44,16 @@ async fn roll_back(
     let mut request = deploy::request_for(&arguments.host)?;
     request.message.clone_from(&arguments.deploy.message);
     request.wait_lock = arguments.deploy.wait_lock.unwrap_or(Duration::ZERO);
+    if arguments.overwrite_drift {
+        request.on_drift = OnDrift::Overwrite;
+    }
     let request = RollbackRequest {
         deploy: request,
         to: arguments.to.map(ReleaseNumber),
         with_database: arguments.with_database,
     };
-    let mut interrupts = Interrupts::catch();
     let make = async |listen: Listener<'_>| prepare(project, &request, listen).await;
-    let prepared = deploy::planned(&mut interrupts, terminal, make).await?;
+    let prepared = deploy::planned(terminal, make).await?;
     let arguments = &arguments.deploy;
-    deploy::carry_out(prepared, began, arguments, announcement, &mut interrupts, terminal).await
+    deploy::carry_out(prepared, began, arguments, announcement, terminal).await
 }

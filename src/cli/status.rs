@@ -7,15 +7,13 @@ use serde_json::{Value, json};
 use super::{
     ExitCode,
     arguments::StatusArguments,
-    deploy, history,
-    interrupts::Interrupts,
-    json, lock,
+    deploy, history, json, lock,
     surroundings::surroundings,
     terminal::{Style, Terminal},
     words,
 };
 use crate::{
-    plan::{ReleaseRecord, live_record},
+    plan::{ReleaseRecord, drift, live_record, megabytes},
     source::Relation,
     wire::{Certificate, Health, StatusFacts},
     workflow::{
@@ -35,7 +33,7 @@ pub(super) async fn run(
         Some(host) => vec![host.clone()],
         None => every_host(&project)?,
     };
-    let mut interrupts = Interrupts::catch();
+    let interrupts = terminal.interrupts();
     interrupts.gate().close();
     terminal.busy("asking the server");
     let asked = interrupts.or(look(&project, &names, deploy::random()?)).await;
@@ -114,6 +112,9 @@ fn state(host: &HostStatus, facts: &StatusFacts) -> String {
     } else if facts.observed.host.unfinished.is_some() {
         words.push("between two states".to_owned());
     }
+    if !drift(&facts.observed.host).is_empty() {
+        words.push("drifted".to_owned());
+    }
     if let Some(Ok(pending)) = &host.pending {
         let count = pending.log.commits.len() + pending.log.more;
         if count > 0 {
@@ -133,12 +134,16 @@ fn show(host: &HostStatus, facts: &StatusFacts, terminal: &Terminal) {
     }
     line("service", &facts.observed.host.service.active);
     show_health(&facts.health, terminal, &line);
+    for drift in drift(&facts.observed.host) {
+        line("drift", &drift.text);
+    }
     show_transactions(facts, &line);
     match &host.pending {
         Some(Ok(pending)) => show_pending(pending, &line),
         Some(Err(_)) => line("pending", "not known"),
         None => {}
     }
+    show_kept(facts, &line);
     let server = &facts.observed.server;
     line(
         "disk",
@@ -232,6 +237,18 @@ fn show_pending(pending: &Pending, line: &dyn Fn(&str, &str)) {
     }
 }
 
+/// Lists the snapshots and failed databases that are kept, with their size.
+fn show_kept(facts: &StatusFacts, line: &dyn Fn(&str, &str)) {
+    let copies = facts.observed.databases.values().flat_map(|database| &database.copies);
+    for (index, copy) in copies.enumerate() {
+        let created = copy.created.map(|time| format!(", since {}", words::when(time)));
+        line(
+            if index == 0 { "kept" } else { "" },
+            &format!("{}, {}{}", copy.name, megabytes(copy.bytes), created.unwrap_or_default()),
+        );
+    }
+}
+
 fn since(facts: &StatusFacts) -> Option<String> {
     Some(words::when(facts.deployed.as_ref()?.holder.since))
 }
@@ -272,10 +289,22 @@ fn object(host: &HostStatus, facts: &StatusFacts) -> Value {
         "from": deployed.map(|line| line.holder.from.clone()),
         "service": facts.observed.host.service.active,
         "health": facts.health,
+        "drift": drift(&facts.observed.host),
         "lock": facts.lock.as_ref().map(lock::object),
         "unfinished": facts.observed.host.unfinished,
         "last": facts.last.as_ref().map(|line| history::object(host.host.as_str(), line)),
         "pending": host.pending.as_ref().and_then(|pending| pending.as_ref().ok()).map(pending_object),
+        "kept": facts
+            .observed
+            .databases
+            .values()
+            .flat_map(|database| &database.copies)
+            .map(|copy| json!({
+                "database": copy.name,
+                "bytes": copy.bytes,
+                "created": copy.created,
+            }))
+            .collect::<Vec<_>>(),
         "free_bytes": {
             "code": server.code_space.bytes,
             "files": server.data_space.bytes,

@@ -34,6 +34,7 @@ pub(super) struct Terminal {
     progress: Option<ProgressBar>,
     steps: usize,
     step: String,
+    interrupts: Option<Interrupts>,
 }
 
 /// A colour, where the reader's terminal has any.
@@ -72,6 +73,7 @@ impl Terminal {
             progress: None,
             steps: 0,
             step: String::new(),
+            interrupts: None,
         }
     }
 
@@ -113,6 +115,11 @@ impl Terminal {
     /// Tells whether a person can be asked.
     pub(super) const fn is_interactive(&self) -> bool {
         self.interactive
+    }
+
+    /// Catches interrupts, from the first call on.
+    pub(super) fn interrupts(&mut self) -> Interrupts {
+        self.interrupts.get_or_insert_with(Interrupts::catch).clone()
     }
 
     /// Colours a text where the reader's terminal has colours.
@@ -195,7 +202,9 @@ impl Terminal {
     }
 
     /// Asks a question; anything but yes is no, and so is an interrupt.
-    pub(super) async fn confirm(&mut self, question: &str, interrupts: &mut Interrupts) -> bool {
+    pub(super) async fn confirm(&mut self, question: &str) -> bool {
+        let interrupts = self.interrupts();
+        interrupts.gate().close();
         let question = format!("{question} [y/N]");
         let answer = select! {
             answer = self.ask(&question) => answer.unwrap_or_default(),
@@ -257,7 +266,11 @@ impl Terminal {
             &format!("failed to {}: {}", failure.step, failure.message),
             failure.hint.as_deref(),
         );
-        for line in &failure.details {
+        self.details(&failure.details);
+    }
+
+    fn details(&mut self, lines: &[String]) {
+        for line in lines {
             let line = self.paint(Style::Dim, &format!("  | {line}"));
             self.note(&line);
         }
@@ -324,6 +337,7 @@ impl Terminal {
             WorkflowError::Obstacles(obstacles) => {
                 for obstacle in obstacles {
                     self.error_line(&obstacle.message, obstacle.hint.as_deref());
+                    self.details(&obstacle.details);
                 }
                 self.note("nothing was touched");
             }
@@ -333,6 +347,10 @@ impl Terminal {
                     &format!("{error}{}", who.map(|who| format!(": {who}")).unwrap_or_default()),
                     Some("wait for it with `--wait-lock 10m`"),
                 );
+            }
+            WorkflowError::Stale(_) | WorkflowError::Used => {
+                self.error(error, Some("make a new one by `deploy plan --out`"));
+                self.note("nothing was touched");
             }
             WorkflowError::Source(source) => self.error(source, source.hint().as_deref()),
             WorkflowError::Policy(policy) => self.error(policy, Some(&policy.hint())),
@@ -373,6 +391,10 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Refused => {
             ExitCode::Refused
         }
+        WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Used => {
+            ExitCode::Stale
+        }
+        WorkflowError::Stale(_) | WorkflowError::Used => ExitCode::Stale,
         WorkflowError::Fault(_) | WorkflowError::OutOfTurn => ExitCode::Bug,
         WorkflowError::Locked(_) => ExitCode::Locked,
         WorkflowError::Obstacles(_) => ExitCode::Refused,

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     TransactionId, access::DatabaseAccess, modules::ModuleDiffs, observed::Holder,
     rollback::Rollback, step::Service,
@@ -60,6 +62,18 @@ pub struct Desired {
     pub install: Vec<ModuleName>,
     /// The release that is gone back to; none for a deploy.
     pub rollback: Option<Rollback>,
+    /// What becomes of a file that was edited on the server.
+    pub on_drift: OnDrift,
+}
+
+/// What becomes of a file that was edited on the server and has to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDrift {
+    /// The deploy is refused.
+    Refuse,
+    /// The file is overwritten; it is, too, where nothing else changes.
+    Overwrite,
 }
 
 /// Where Odoo listens.
@@ -112,7 +126,8 @@ pub struct Files {
 }
 
 /// Which modules are upgraded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum UpdateChoice {
     /// Those that changed in a way the database notices.
     Changed,

@@ -4,15 +4,16 @@ use super::{
     CopyName,
     desired::Desired,
     diff::{FileDiff, unified},
+    drift::{Drift, Fate, Fates, drift},
     observed::Observed,
     obstacle::{Obstacle, live_record, megabytes, obstacles},
     release::{RELEASE_SCHEMA, ReleaseRecord},
     rollback::{Restoration, RollbackPlan, restorations},
     step::{
-        CheckOut, Follow, HealthCheck, Prune, Restore, RolledBack, Snapshot, Step, Summary,
-        Transaction, UpgradeModules,
+        CatchUp, CheckOut, Follow, HealthCheck, Prune, Restore, RolledBack, Snapshot, Step,
+        Summary, Transaction, UpgradeModules,
     },
-    switch::{Switch, choose},
+    switch::{Switch, choose, running_health},
     upgrade::{DatabaseUpgrade, of_existing, of_new, of_restored},
 };
 use crate::{host::DatabaseName, layout::ReleaseNumber, source::FileChange};
@@ -30,6 +31,8 @@ pub struct Plan {
     pub rollback: Option<RollbackPlan>,
     /// How the server's files change, secrets masked.
     pub diffs: Vec<FileDiff>,
+    /// What is not on the server as it was last deployed.
+    pub drift: Vec<Drift>,
     /// What the operator should know before.
     pub warnings: Vec<String>,
     /// How long users will wait, in words.
@@ -53,11 +56,14 @@ impl Plan {
 pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obstacle>> {
     let restorations = restorations(desired, observed)?;
     let upgrades = upgrades(desired, observed, &restorations);
-    let found = obstacles(desired, observed, &upgrades, &restorations);
+    let fates = Fates::of(desired, &observed.host);
+    let choice = choose(desired, observed, &upgrades, &restorations, &fates);
+    let drift = fates.still_drifted(drift(&observed.host));
+    let mut found = obstacles(desired, observed, &upgrades, &restorations);
+    found.extend(fates.obstacles(&drift, choice.writes_release));
     if !found.is_empty() {
         return Err(found);
     }
-    let choice = choose(desired, observed, &upgrades, &restorations);
     let number = ReleaseNumber(observed.host.last_number).next();
     let maker = Maker {
         desired,
@@ -65,13 +71,18 @@ pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obs
         upgrades: &upgrades,
         restorations: &restorations,
         switch: choice.switch,
+        fates,
         number,
+        writes_release: choice.writes_release,
     };
+    let mut warnings = maker.warnings();
+    warnings.extend(fates.warnings(&drift));
     Ok(Plan {
         switch: choice.switch,
         reasons: choice.reasons,
         diffs: maker.diffs(),
-        warnings: maker.warnings(),
+        drift,
+        warnings,
         interruption: maker.interruption(),
         transaction: maker.transaction(),
         rollback: desired
@@ -103,7 +114,10 @@ struct Maker<'a> {
     upgrades: &'a [DatabaseUpgrade],
     restorations: &'a [Restoration],
     switch: Switch,
+    fates: Fates,
+    /// The release that is written, if one is.
     number: ReleaseNumber,
+    writes_release: bool,
 }
 
 impl Maker<'_> {
@@ -114,7 +128,7 @@ impl Maker<'_> {
             id: desired.id.clone(),
             host: desired.host.clone(),
             holder: desired.holder.clone(),
-            number: (self.switch > Switch::Vhost).then_some(self.number),
+            number: self.writes_release.then_some(self.number),
             previous: live.map(|live| live.number),
             service: desired.service.clone(),
             access: desired.access.clone(),
@@ -131,7 +145,7 @@ impl Maker<'_> {
     /// Steps that touch nothing live.
     fn prepare(&self) -> Vec<Step> {
         let mut steps = Vec::new();
-        if self.switch > Switch::Vhost {
+        if self.writes_release {
             steps.push(self.check_out());
             steps.push(self.check_code());
         }
@@ -141,7 +155,7 @@ impl Maker<'_> {
         if let Some(vhost) = self.new_vhost() {
             steps.push(Step::CheckVhost { vhost: vhost.to_owned() });
         }
-        if self.switch > Switch::Vhost {
+        if self.writes_release {
             steps.extend(self.try_out());
         }
         if self.stopping().next().is_some() {
@@ -165,9 +179,18 @@ impl Maker<'_> {
     }
 
     fn follow(&self, follow: Follow) -> Vec<Step> {
-        let mut steps = vec![Step::Switch { number: self.number, follow }];
+        let live = live_record(self.observed).filter(|_| !self.writes_release);
+        let (first, health) = match live {
+            None => (Step::Switch { number: self.number, follow }, self.health()),
+            Some(live) => {
+                let before = running_health(self.observed);
+                let step = CatchUp { number: live.number, follow, before };
+                (Step::CatchUp(step), live.health.clone())
+            }
+        };
+        let mut steps = vec![first];
         steps.extend(self.vhost());
-        steps.push(Step::CheckHealth(self.health()));
+        steps.push(Step::CheckHealth(health));
         steps
     }
 
@@ -201,7 +224,7 @@ impl Maker<'_> {
             steps.push(Step::LiftHold);
             steps.push(Step::HideMaintenance);
         }
-        if self.switch > Switch::Vhost {
+        if self.writes_release {
             steps.extend(self.record_seen(false));
             steps.push(Step::Prune(Prune {
                 keep_releases: self.desired.policy.keep_releases,
@@ -247,6 +270,8 @@ impl Maker<'_> {
             keep: desired.policy.keep.clone(),
             maintenance_page: files.maintenance_page.clone(),
             vhost: files.vhost.clone(),
+            unit: files.unit.clone(),
+            unit_drop_in: files.unit_drop_in.clone(),
             record,
         }))
     }
@@ -378,15 +403,11 @@ impl Maker<'_> {
     }
 
     fn unit_differs(&self) -> bool {
-        let host = &self.observed.host;
-        self.switch == Switch::Stop
-            && (host.unit.as_deref() != Some(&self.desired.files.unit)
-                || host.unit_drop_in.as_deref() != Some(&self.desired.files.unit_drop_in))
+        self.fates.unit.changes() || self.fates.unit_drop_in.changes()
     }
 
     fn new_vhost(&self) -> Option<&str> {
-        let wanted = self.desired.files.vhost.as_deref();
-        wanted.filter(|wanted| self.observed.host.vhost.as_deref() != Some(wanted))
+        self.desired.files.vhost.as_deref().filter(|_| self.fates.vhost.changes())
     }
 
     fn vhost(&self) -> Option<Step> {
@@ -394,8 +415,7 @@ impl Maker<'_> {
             let marker = self.desired.network.marker.clone()?;
             return Some(Step::InstallVhost { vhost: vhost.to_owned(), marker });
         }
-        let gone = self.desired.files.vhost.is_none() && self.observed.host.vhost.is_some();
-        gone.then_some(Step::RemoveVhost)
+        self.fates.vhost.changes().then_some(Step::RemoveVhost)
     }
 
     fn summary(&self) -> Summary {
@@ -420,18 +440,32 @@ impl Maker<'_> {
     fn diffs(&self) -> Vec<FileDiff> {
         let host = &self.observed.host;
         let wanted = &self.desired.compared;
+        let fates = &self.fates;
+        let page = (
+            host.maintenance_page.as_deref(),
+            Some(wanted.maintenance_page.as_str()),
+            "maintenance page",
+            Fate::Written,
+        );
         let texts = [
-            (host.odoo_conf.as_deref(), Some(wanted.odoo_conf.as_str()), "odoo.conf"),
-            (host.unit.as_deref(), Some(wanted.unit.as_str()), "unit"),
-            (host.unit_drop_in.as_deref(), Some(wanted.unit_drop_in.as_str()), "unit drop-in"),
-            (host.vhost.as_deref(), wanted.vhost.as_deref(), "vhost"),
             (
-                host.maintenance_page.as_deref(),
-                Some(wanted.maintenance_page.as_str()),
-                "maintenance page",
+                host.odoo_conf.as_deref(),
+                Some(wanted.odoo_conf.as_str()),
+                "odoo.conf",
+                fates.odoo_conf,
             ),
+            (host.unit.as_deref(), Some(wanted.unit.as_str()), "unit", fates.unit),
+            (
+                host.unit_drop_in.as_deref(),
+                Some(wanted.unit_drop_in.as_str()),
+                "unit drop-in",
+                fates.unit_drop_in,
+            ),
+            (host.vhost.as_deref(), wanted.vhost.as_deref(), "vhost", fates.vhost),
+            page,
         ];
-        let diffs = texts.into_iter().map(|(old, new, name)| unified(old, new, name));
+        let changes = texts.into_iter().filter(|(_, _, _, fate)| fate.changes());
+        let diffs = changes.map(|(old, new, name, _)| unified(old, new, name));
         diffs.filter(|diff| !diff.is_empty()).collect()
     }
 
@@ -466,6 +500,9 @@ impl Maker<'_> {
         const COPIED_PER_SECOND: u64 = 100 << 20;
         match self.switch {
             Switch::Nothing | Switch::Vhost | Switch::Reload => "none".into(),
+            Switch::Restart if self.observed.host.service.active != "active" => {
+                "none: the service does not run".into()
+            }
             Switch::Restart => "a restart: some seconds without an answer".into(),
             Switch::Stop if live_record(self.observed).is_none() => {
                 "none: the host is not live yet".into()

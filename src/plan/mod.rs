@@ -5,7 +5,9 @@ mod code;
 mod copy_name;
 mod desired;
 mod diff;
+mod drift;
 mod event;
+mod fingerprint;
 mod history;
 mod make;
 mod modules;
@@ -23,15 +25,17 @@ mod upgrade;
 
 pub use access::DatabaseAccess;
 pub use copy_name::{CopyKind, CopyName};
-pub use desired::{Desired, Files, Network, Policy, UpdateChoice};
+pub use desired::{Desired, Files, Network, OnDrift, Policy, UpdateChoice};
 pub use diff::{FileDiff, unified};
+pub use drift::{Drift, DriftKind, DriftSubject, drift};
 pub use event::{Event, Failure, Outcome};
+pub use fingerprint::Fingerprint;
 pub use history::HistoryLine;
 pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{
-    ClusterFacts, CopyFacts, DatabaseFacts, Holder, HostFacts, InstalledModule, Listener,
-    Neighbour, Observed, Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
+    AsDeployed, ClusterFacts, CopyFacts, DatabaseFacts, Holder, HostFacts, InstalledModule,
+    Listener, Neighbour, Observed, Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
 };
 pub use obstacle::{Obstacle, live_record, megabytes};
 pub use python::{CodeChange, SourcePair};
@@ -41,8 +45,8 @@ pub use rollback::{
     restorations,
 };
 pub use step::{
-    CheckOut, Follow, HealthCheck, Marker, Prune, Restore, RolledBack, Service, Snapshot, Step,
-    Summary, Transaction, UpgradeModules,
+    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, Restore, RolledBack, Service, Snapshot,
+    Step, Summary, Transaction, UpgradeModules,
 };
 pub use switch::Switch;
 pub use transaction_id::TransactionId;

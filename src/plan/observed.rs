@@ -13,6 +13,8 @@ use super::{
 };
 use crate::{
     host::{DatabaseName, HostName, ModuleName},
+    layout::ReleaseNumber,
+    odoo::Series,
     source::{CommitId, Signature},
 };
 
@@ -104,6 +106,28 @@ pub struct HostFacts {
     /// How the last transaction ended, where its process died and another one ended it.
     #[serde(default)]
     pub recovered: Option<Recovered>,
+    /// Whether the transaction that the question names was begun before.
+    pub knows_transaction: bool,
+    /// The series of Odoo that the host is said to run.
+    pub series: Series,
+    /// The files as the live release was deployed with; none where the agent that
+    /// deployed it kept no copies.
+    pub as_deployed: Option<AsDeployed>,
+    /// Drop-ins of the unit besides its own.
+    pub foreign_drop_ins: Vec<PathBuf>,
+}
+
+/// Files as they were deployed; none: there was no such file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AsDeployed {
+    /// odoo.conf, masked as [`HostFacts::odoo_conf`] is.
+    pub odoo_conf: Option<String>,
+    /// The unit.
+    pub unit: Option<String>,
+    /// Its drop-in.
+    pub unit_drop_in: Option<String>,
+    /// The vhost.
+    pub vhost: Option<String>,
 }
 
 /// A transaction that died and was ended by the agent.
@@ -126,6 +150,14 @@ pub struct ServiceFacts {
     pub active: String,
     /// `MainPID`; 0 when it does not run.
     pub main_pid: u32,
+    /// The release that the main process runs; none where that cannot be told.
+    pub release: Option<ReleaseNumber>,
+    /// Whether unit files changed since systemd read them.
+    pub needs_daemon_reload: bool,
+    /// Whether the main process was started before the unit or its drop-in was last written.
+    pub older_than_unit: bool,
+    /// Whether the main process read its odoo.conf before that was last written.
+    pub older_than_conf: bool,
 }
 
 /// Who runs a transaction.

@@ -25,11 +25,13 @@ pub struct Obstacle {
     pub message: String,
     /// The next move.
     pub hint: Option<String>,
+    /// Lines that say more.
+    pub details: Vec<String>,
 }
 
 impl Obstacle {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, details: Vec::new() }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -78,6 +78,10 @@ impl Sample {
             lock: None,
             unfinished: None,
             recovered: None,
+            knows_transaction: false,
+            series: sample.desired.service.series,
+            as_deployed: None,
+            foreign_drop_ins: Vec::new(),
         };
         sample.observed.server.listeners = Vec::new();
         let facts = sample.facts();

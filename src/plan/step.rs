@@ -183,6 +183,8 @@ pub enum Step {
         /// What makes Odoo follow.
         follow: Follow,
     },
+    /// Has Odoo run what its files say; they stay as they are.
+    CatchUp(CatchUp),
     /// Puts the unit and its drop-in in place.
     InstallUnit {
         /// The unit file's text.
@@ -238,6 +240,10 @@ pub struct CheckOut {
     pub maintenance_page: String,
     /// The text of the vhost, kept with the release.
     pub vhost: Option<String>,
+    /// The text of the unit, kept with the release.
+    pub unit: String,
+    /// The text of its drop-in, kept with the release.
+    pub unit_drop_in: String,
     /// What the release is made of.
     pub record: ReleaseRecord,
 }
@@ -285,6 +291,18 @@ pub enum Follow {
     Restart,
     /// Nothing: it is stopped and will be started later.
     Later,
+}
+
+/// Has Odoo run what its files say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatchUp {
+    /// The live release.
+    pub number: ReleaseNumber,
+    /// What makes Odoo follow.
+    pub follow: Follow,
+    /// What the release that runs until now answers, which is another one where a restart
+    /// was never made; none where nothing runs.
+    pub before: Option<HealthCheck>,
 }
 
 /// Upgrades and installs modules in one database.
@@ -374,6 +392,11 @@ impl Step {
                 Follow::Reload => format!("move to release {number} and reload Odoo"),
                 Follow::Restart => format!("move to release {number} and restart Odoo"),
                 Follow::Later => format!("move to release {number}"),
+            },
+            Self::CatchUp(step) => match (step.follow, &step.before) {
+                (_, None) => "start Odoo".into(),
+                (Follow::Reload, _) => "reload Odoo".into(),
+                (Follow::Restart | Follow::Later, _) => "restart Odoo".into(),
             },
             Self::InstallUnit { .. } => "install the unit".into(),
             Self::UpgradeModules(step) => step.title(),

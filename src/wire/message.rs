@@ -9,7 +9,7 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed, RowCount,
-        Service, SourcePair, Summary, Transaction,
+        Service, SourcePair, Summary, Transaction, TransactionId,
     },
     wire::{LockFacts, LogLine, LogsRequest, StatusFacts},
 };
@@ -117,6 +117,8 @@ pub struct ObserveRequest {
     pub sensitive_keys: BTreeSet<String>,
     /// The key under which their values are hashed instead.
     pub mask_key: [u8; 32],
+    /// The transaction that may follow, if one may.
+    pub transaction: Option<TransactionId>,
 }
 
 /// Which databases' new rows are to be counted.
@@ -221,4 +223,6 @@ pub enum FaultKind {
     Refused,
     /// The agent itself failed.
     Internal,
+    /// The transaction was begun before: a plan is used once.
+    Used,
 }

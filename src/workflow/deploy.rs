@@ -11,13 +11,14 @@ use super::{
     follow::Following,
     modules::{self, Live},
     outside::Public,
+    saved::SavedPlan,
 };
 use crate::{
     host::{HostName, KEPT, ModuleName},
     layout::ReleaseNumber,
     plan::{
-        DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, Plan,
-        Policy, Recovered, Service, Transaction, TransactionId, UpdateChoice, live_record,
+        DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
+        Plan, Policy, Recovered, Service, Transaction, TransactionId, UpdateChoice, live_record,
         make_plan,
     },
     render,
@@ -49,6 +50,10 @@ pub struct DeployRequest {
     pub update: UpdateChoice,
     /// Which modules are installed.
     pub install: Vec<ModuleName>,
+    /// What becomes of a file that was edited on the server.
+    pub on_drift: OnDrift,
+    /// The plan that has to come out; none where any may.
+    pub saved: Option<Box<SavedPlan>>,
     /// What the operator says about it.
     pub message: Option<String>,
     /// How long to wait for a lock that is held.
@@ -124,6 +129,11 @@ pub async fn prepare(
     let (mut agent, observed) = observe(project, request, &target, &wanted, listen).await?;
     let scene = Scene { project, request, target: &target, observed: &observed };
     let (desired, redactor) = scene.compare(wanted, &mut agent).await?;
+    let saved = request.saved.as_ref().map_or(Ok(()), |saved| saved.verify(&desired, &observed));
+    if let Err(error) = saved {
+        agent.close().await;
+        return Err(error);
+    }
     Draft { target, observed, desired, redactor }.plan(agent).await
 }
 
@@ -230,6 +240,7 @@ impl Wanted {
             databases: target.host.databases.clone(),
             sensitive_keys: self.options.sensitive_keys.clone(),
             mask_key: request.mask_key,
+            transaction: Some(request.id.clone()),
         }))
     }
 }
@@ -296,6 +307,7 @@ fn desire(
         diffs,
         update: request.update.clone(),
         install: request.install.clone(),
+        on_drift: request.on_drift,
         rollback: None,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Project, WorkflowError,
     files::{Options, Renderer, Templates},
@@ -24,10 +26,18 @@ pub enum Revision {
     Branch(Branch),
     /// A commit of the environment's branch.
     Commit(String),
+    /// The commit of a saved plan, wherever its branch is by now.
+    Pinned {
+        /// The branch that was planned; none for a plan by commit.
+        branch: Option<Branch>,
+        /// The commit.
+        commit: CommitId,
+    },
 }
 
 /// Which configuration counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ConfigFrom {
     /// That of the commit: a record's commit then says everything.
     Commit,
@@ -60,8 +70,12 @@ impl Target {
         let local = Host::load(&project.files, name)?;
         let own_branch = project.settings.environment(&local.environment)?.branch.clone();
         let branch = match revision {
-            Revision::Branch(branch) => branch.clone(),
-            Revision::EnvironmentBranch | Revision::Commit(_) => own_branch.clone(),
+            Revision::Branch(branch) | Revision::Pinned { branch: Some(branch), .. } => {
+                branch.clone()
+            }
+            Revision::EnvironmentBranch
+            | Revision::Commit(_)
+            | Revision::Pinned { branch: None, .. } => own_branch.clone(),
         };
         // Said at once where it is plain from here; what counts is checked below.
         project.settings.branch_policy(&local.environment, &branch)?;
@@ -90,7 +104,10 @@ impl Target {
         Ok(Self {
             host,
             settings,
-            branch: matches!(revision, Revision::Commit(_)).then_some(None).unwrap_or(Some(branch)),
+            branch: match revision {
+                Revision::Commit(_) | Revision::Pinned { branch: None, .. } => None,
+                _ => Some(branch),
+            },
             commit: summary.ok_or(WorkflowError::OutOfTurn)?,
             cache,
             tree,
@@ -222,11 +239,16 @@ fn lost(record: &ReleaseRecord, error: &SourceError) -> WorkflowError {
             with_causes(error)
         ),
         hint: Some("whoever still has the commit can push it, to any branch".to_owned()),
+        details: Vec::new(),
     }])
 }
 
 fn commit(cache: &Cache, revision: &Revision, branch: &Branch) -> Result<CommitId, WorkflowError> {
-    let Revision::Commit(text) = revision else { return Ok(cache.tip(branch)?) };
+    let text = match revision {
+        Revision::EnvironmentBranch | Revision::Branch(_) => return Ok(cache.tip(branch)?),
+        Revision::Pinned { commit, .. } => return pinned(cache, *commit, branch),
+        Revision::Commit(text) => text,
+    };
     let commit = cache.commit(text)?;
     if cache.is_on(branch, commit)? {
         return Ok(commit);
@@ -235,6 +257,16 @@ fn commit(cache: &Cache, revision: &Revision, branch: &Branch) -> Result<CommitI
         format!("commit {} is not on branch `{branch}`", commit.short()),
         "name a commit of the environment's own branch",
     ))
+}
+
+/// The branch may have moved on, and may not have left the commit behind.
+fn pinned(cache: &Cache, commit: CommitId, branch: &Branch) -> Result<CommitId, WorkflowError> {
+    let is_there = cache.commit(&commit.to_string()).is_ok();
+    if is_there && cache.is_on(branch, commit)? {
+        return Ok(commit);
+    }
+    let what = format!("branch `{branch}`, which commit {} is not on any more,", commit.short());
+    Err(WorkflowError::Stale(vec![what]))
 }
 
 fn refuse_where_confirmed(environment: &Environment, host: &Host) -> Result<(), WorkflowError> {

@@ -51,6 +51,12 @@ pub enum WorkflowError {
     /// Pre-deployment checks that did not hold; nothing was touched.
     #[error("{} found before anything was touched", count(.0.len(), "obstacle"))]
     Obstacles(Vec<Obstacle>),
+    /// A saved plan is not the one that would be made now.
+    #[error("the plan is stale: since it was made, {} changed", .0.join(", "))]
+    Stale(Vec<String>),
+    /// A saved plan was carried out before.
+    #[error("the plan was applied already")]
+    Used,
     /// The operator said no.
     #[error("nothing was changed")]
     Declined,

@@ -10,6 +10,7 @@ pub mod lock;
 pub mod logs;
 pub mod render;
 pub mod rollback;
+pub mod saved;
 pub mod status;
 
 mod contact;

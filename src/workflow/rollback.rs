@@ -135,5 +135,6 @@ fn overtaken() -> WorkflowError {
     WorkflowError::Obstacles(vec![Obstacle {
         message: "the host was deployed to while this waited".to_owned(),
         hint: Some("look at what is live now, and roll back again".to_owned()),
+        details: Vec::new(),
     }])
 }

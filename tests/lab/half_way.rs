@@ -12,7 +12,7 @@ const VHOST: &str = "/etc/nginx/sites-enabled/demo.somosblink.com";
 const TEMPLATE: &str = include_str!("../../src/render/templates/nginx.conf.hbs");
 
 /// Puts a disk of its own, with so many kilobytes free, in a directory's place.
-fn mount_disk(world: &World, directory: &str, free: u32) {
+pub(crate) fn mount_disk(world: &World, directory: &str, free: u32) {
     let script = format!(
         "set -e; cp -a {directory} /tmp/copy; used=$(du -sk /tmp/copy | cut -f1)
          mount -t tmpfs -o mode=755,size=$((used + {free}))k tmpfs {directory}

@@ -53,3 +53,41 @@ fn a_reload_that_breaks_the_login_page_is_taken_back() {
     before.is_back(&world, run).expect_said("/web/login answered 500");
     assert!(world.state().databases.keys().all(|name| !name.contains('~')));
 }
+
+/// What a module does when the service, and no check of it, imports it.
+fn at_start(world: &World, what: &str) {
+    let init = "custom-addons/taller_portal/__init__.py";
+    let kept: String = world
+        .read(init)
+        .lines()
+        .filter(|line| !line.contains("timer"))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let serves = "sys.argv[0].endswith('odoo') and '--stop-after-init' not in sys.argv";
+    let text = format!(
+        "import os, sys, threading  # timer\n\
+         def die(): timer = threading.Timer(5, os._exit, [1]); timer.daemon = True; timer.start()\n\
+         if {serves}: {what}  # timer\n"
+    );
+    world.write(init, &format!("{text}{kept}"));
+    world.commit("Die five seconds after the start");
+}
+
+#[test]
+fn a_service_that_dies_five_seconds_after_its_start_is_taken_back() {
+    let world = World::deployed("dies");
+    at_start(&world, "die()");
+    let before = Before::look(&world);
+    let run = world.deploy(&["--update-modules=none"]).expect_said("reload Odoo");
+    before.is_back(&world, run).expect_said("service` does not run");
+    let before = Before::look(&world);
+    before
+        .is_back_with_its_database(&world, world.deploy(&["--update-modules=taller_portal"]))
+        .expect_said("failed to check health: ");
+
+    // The main process stays, and its workers die one after the other.
+    at_start(&world, "os.register_at_fork(after_in_child=die)");
+    let before = Before::look(&world);
+    let run = world.deploy(&["--update-modules=none"]).expect_said("reload Odoo");
+    before.is_back(&world, run).expect_said("check health: worker process ");
+}

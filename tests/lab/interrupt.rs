@@ -145,6 +145,10 @@ fn a_person_who_interrupts_chooses_between_leaving_and_reverting() {
     assert_eq!(code, 7, "{shown}");
     let state = world.state();
     assert_eq!((state.current, state.hold, state.maintenance), (before.current, false, false));
+    let status = world.run(&["status", "--host", HOST, "--json"]).expect_code(0);
+    let kept = &status.event("status")["kept"];
+    assert_eq!(kept[0]["database"], "demo~failed-2", "{kept}");
+    assert!(kept[0]["bytes"].as_u64().is_some_and(|bytes| bytes > 1_000_000), "{kept}");
 
     world.server().shell(&["rm", "/var/lib/odoo/go"]).ok();
     let mut terminal = Pty::start(&world.deploy_command(&[]));

@@ -6,8 +6,10 @@
 mod calm;
 mod channels;
 mod content;
+mod drift;
 mod faults;
 mod flow;
+mod full_disk;
 mod half_way;
 mod health;
 mod interrupt;
@@ -24,6 +26,7 @@ mod recovery;
 mod refusals;
 mod revert;
 mod rollback;
+mod saved;
 mod secrets;
 mod snapshot;
 mod trouble;

@@ -161,6 +161,8 @@ fn a_database_goes_back_with_its_release_and_forth_again() {
     assert_eq!(line["summary"]["rollback"], json!({ "to": 1, "databases": [DATABASE] }));
     world.plan(&["--exit-code"]).expect_code(3);
 
+    world.run(&["history", "--host", HOST]).expect_said("rollback to release 1 with demo");
+
     roll_back(&world, &["--with-database"]).expect_code(0).expect_said("goes back to demo~snap-3");
     assert_eq!(shelves(&world), "1");
     assert_eq!(customers(&world), "new-before new-a new-b");

@@ -23,6 +23,8 @@ fn upgrade_that_waits(world: &World) -> Child {
          \x20       time.sleep(0.1)\n",
     );
     world.commit("Wait in a migration");
+    // What an earlier one wrote is not what is waited for.
+    world.server().script(&format!("rm -f {BASE}/journal/*/upgrade-*.log")).ok();
     let deploy =
         world.deploy_command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     world.server().wait_until("the migration waits", |server| {

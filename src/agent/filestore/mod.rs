@@ -164,7 +164,11 @@ impl Filestore {
         self.at("remove", copy.as_str(), || tree::remove(&self.directory, &c_name(copy.as_str())))
     }
 
-    fn has(&self, name: &str) -> Result<bool, FileError> {
+    /// Tells whether a database, or a copy, has a directory.
+    ///
+    /// # Errors
+    /// Fails when it cannot be opened.
+    pub fn has(&self, name: &str) -> Result<bool, FileError> {
         self.at(
             "open",
             name,

@@ -32,6 +32,14 @@ pub enum HealthProblem {
         /// The unit.
         unit: String,
     },
+    /// A worker process died; Odoo replaces it by one that may die as well.
+    #[error("worker process {pid} of `{unit}` died")]
+    WorkerDied {
+        /// The unit.
+        unit: String,
+        /// The process.
+        pid: u32,
+    },
     /// Nothing answered, or not with 200 while it was waited for.
     #[error("no good answer from {url} within {waited} s: {why}")]
     NoAnswer {

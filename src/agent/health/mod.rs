@@ -41,7 +41,7 @@ pub struct HealthRequest<'a> {
     pub series: Series,
     /// The release it must run: the directory its `addons_path` lies in.
     pub release: Option<&'a Path>,
-    /// Its log, from just before it was started.
+    /// Its log, from just before it was started or reloaded.
     pub log: &'a LogPosition,
     /// Who else reaches it while it is checked.
     pub audience: Audience,
@@ -49,6 +49,8 @@ pub struct HealthRequest<'a> {
     pub timeout: Duration,
     /// How long it must run on afterwards.
     pub settle: Duration,
+    /// How long it must have run since it was started or reloaded.
+    pub least_age: Duration,
 }
 
 /// A host that is well.
@@ -117,6 +119,7 @@ impl Checker<'_> {
             self.wait_for(&self.url(port, "/websocket/health"), &first)?;
         }
         let main_pid = self.settle(&first)?;
+        self.check_workers(&first)?;
         let log = request.log.since(self.server)?;
         if let Some(line) = scan::failure(&log, request.audience) {
             return Err(HealthProblem::Logged { line });
@@ -258,13 +261,30 @@ impl Checker<'_> {
 
     /// Watches the service for a while: some die seconds after their first answer.
     fn settle(&self, first: &UnitState) -> Result<u32, HealthProblem> {
-        let end = Instant::now() + self.request.settle;
+        let young = self.request.least_age.saturating_sub(self.request.log.age());
+        let end = Instant::now() + self.request.settle.max(young);
         loop {
             let pid = self.check_running(first)?;
             if Instant::now() >= end {
                 return Ok(pid);
             }
             std::thread::sleep(POLL.min(self.request.settle));
+        }
+    }
+
+    /// Workers that die are replaced, and the main process goes on: every one that said
+    /// it lives has to be there, or to have said that it ends.
+    fn check_workers(&self, first: &UnitState) -> Result<(), HealthProblem> {
+        let log = self.request.log;
+        let alive = scan::workers_begun(&log.since(self.server)?);
+        let now = self.systemd.processes(first)?;
+        let ended = scan::workers_ended(&log.since(self.server)?);
+        let gone = alive.difference(&ended).find(|pid| !now.contains(**pid));
+        match gone {
+            None => Ok(()),
+            Some(pid) => {
+                Err(HealthProblem::WorkerDied { unit: self.request.unit.to_owned(), pid: *pid })
+            }
         }
     }
 

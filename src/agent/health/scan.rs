@@ -1,6 +1,6 @@
 //! What a service's log tells about its health. Pure.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use crate::odoo::{LogLevel, LogRecord, UpgradeLog};
 
@@ -53,6 +53,24 @@ pub(super) fn release_logged(log: &str, release: &Path) -> Option<bool> {
     let mut paths = log.lines().filter(|line| line.contains(" addons paths: ")).peekable();
     paths.peek()?;
     Some(paths.all(|line| line.contains(&release)))
+}
+
+/// Returns the worker processes that said that they begin: `Worker WorkerHTTP (12) alive`.
+pub(super) fn workers_begun(log: &str) -> BTreeSet<u32> {
+    let messages = LogRecord::split(log).into_iter().map(|record| record.message);
+    messages.filter(|message| message.ends_with(") alive")).filter_map(worker).collect()
+}
+
+/// Returns the worker processes that said why they end: `Worker (12) exiting. …`,
+/// `Worker (12) max request (8192) reached.`, `WorkerHTTP (12) timeout after 120s`.
+pub(super) fn workers_ended(log: &str) -> BTreeSet<u32> {
+    let messages = LogRecord::split(log).into_iter().map(|record| record.message);
+    messages.filter(|message| !message.ends_with(") alive")).filter_map(worker).collect()
+}
+
+fn worker(message: &str) -> Option<u32> {
+    let rest = message.strip_prefix("Worker")?;
+    rest.split_once('(')?.1.split_once(')')?.0.parse().ok()
 }
 
 /// Returns the end of what is grave in a log, else the log's own end.
@@ -114,6 +132,24 @@ Traceback (most recent call last):\n  File \"x.py\", line 1, in y\nKeyError: 'z'
         assert_eq!(named("/opt/odoo/a/releases/0042"), Some(true));
         assert_eq!(named("/opt/odoo/a/releases/004"), Some(false));
         assert_eq!(release_logged("", Path::new("/opt")), None);
+    }
+
+    #[test]
+    fn a_worker_says_when_it_begins_and_why_it_ends() {
+        let line =
+            |text: &str| format!("2026-11-22 09:40:00,000 1 INFO ? odoo.service.server: {text}\n");
+        let log: String = [
+            "Worker WorkerHTTP (12) alive",
+            "Worker WorkerCron (13) alive",
+            "Worker (12) max request (8192) reached.",
+            "Worker (12) exiting. request_count: 8192, registry count: 1.",
+            "WorkerHTTP (14) timeout after 120s",
+        ]
+        .into_iter()
+        .map(line)
+        .collect();
+        assert_eq!(workers_begun(&log), BTreeSet::from([12, 13]));
+        assert_eq!(workers_ended(&log), BTreeSet::from([12, 14]));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    agent::{server::Server, service::Systemd},
-    plan::{Listener, ServiceFacts, Space},
+    agent::server::Server,
+    plan::{Listener, Space},
 };
 
 /// Returns seconds since the epoch by the server's clock.
@@ -78,18 +78,6 @@ pub(super) fn space(server: &Server, path: &Path) -> Space {
             device,
         },
         Err(_) => Space { bytes: 0, inodes: 0, device },
-    }
-}
-
-/// Tells how a service is; what systemd does not say is unknown.
-pub(super) fn service(server: &Server, unit: &str) -> ServiceFacts {
-    match Systemd::new(server).state(unit) {
-        Ok(state) => ServiceFacts {
-            load: state.load,
-            active: state.active,
-            main_pid: state.main_pid.unwrap_or(0),
-        },
-        Err(_) => ServiceFacts { active: "unknown".to_owned(), ..ServiceFacts::default() },
     }
 }
 

@@ -3,13 +3,14 @@
 mod machine;
 mod neighbours;
 mod releases;
+mod service;
 
 pub(super) use releases::releases_of_host;
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};
 
 use super::{
-    Account, history, journal, lock,
+    Account, as_deployed, history, journal, lock,
     postgres::{OverviewEntry, Postgres, PostgresError},
     server::{FileError, Server},
     step::switch,
@@ -18,8 +19,8 @@ use crate::{
     host::{DatabaseName, HostFile, KEPT},
     layout::{Layout, ReleaseNumber},
     plan::{
-        ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts, Observed,
-        Recovered, ReleaseFacts, RowCount, RunningFrom, ServerFacts,
+        AsDeployed, ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts,
+        Observed, Recovered, ReleaseFacts, RowCount, RunningFrom, ServerFacts,
     },
     render,
     secret::is_sensitive_key,
@@ -81,15 +82,38 @@ fn host_facts(
         }
     });
     let highest = releases::highest_directory(server, layout)?;
+    let question = service::Question {
+        layout,
+        current: current.as_ref(),
+        logfile: request.service.logfile.as_deref(),
+    };
+    let (service, foreign_drop_ins) = service::facts(server, &question);
+    let masking = Masking { request, releases: &releases };
+    let as_deployed = match current {
+        Some(RunningFrom::Release(number)) => as_deployed::read(server, layout, number)?,
+        _ => None,
+    };
     Ok(HostFacts {
+        as_deployed: as_deployed.map(|files| AsDeployed {
+            odoo_conf: files.odoo_conf.map(|text| masking.mask(&text)),
+            ..files
+        }),
+        knows_transaction: match &request.transaction {
+            Some(id) => history::knows(server, layout, id)?,
+            None => false,
+        },
+        series: request.service.series,
+        foreign_drop_ins,
+        service,
         current,
         last_number: highest.max(history::highest_release(server, layout)?),
-        odoo_conf: odoo_conf(server, request, layout, &releases)?,
+        odoo_conf: server
+            .read(&layout.current().join("odoo.conf"))?
+            .map(|text| masking.mask(&text)),
         unit: server.read(&layout.unit())?,
         unit_drop_in: server.read(&layout.unit_drop_in())?,
         vhost: server.read(&layout.vhost())?,
         maintenance_page: server.read(&layout.current().join("maintenance.html"))?,
-        service: machine::service(server, &layout.unit_name()),
         lock: lock::holder(server, layout)?,
         unfinished: journal::unfinished(server, &layout.journal())?.map(|id| id.to_string()),
         recovered: recovered(server, layout)?,
@@ -107,30 +131,33 @@ fn recovered(server: &Server, layout: &Layout) -> Result<Option<Recovered>, File
     }))
 }
 
-/// Reads the live odoo.conf. Secrets do not leave the server: their values are
-/// replaced by hashes under the controller's key, which tell whether they are
-/// the ones it has.
-fn odoo_conf(
-    server: &Server,
-    request: &ObserveRequest,
-    layout: &Layout,
-    releases: &[ReleaseFacts],
-) -> Result<Option<String>, FileError> {
-    let Some(text) = server.read(&layout.current().join("odoo.conf"))? else { return Ok(None) };
-    let sensitive = |key: &str| {
-        is_sensitive_key(key)
-            || request.sensitive_keys.contains(key)
-            || request.keep.iter().any(|kept| kept == key)
-            || releases.iter().any(|release| release.record.sensitive_keys.contains(key))
-    };
-    let mask = |key: &str, value: &str| {
-        if request.keep.iter().any(|kept| kept == key) {
-            KEPT.to_owned()
-        } else {
-            render::keyed_mask(&request.mask_key, key, value)
-        }
-    };
-    Ok(Some(render::mask_conf(&text, &sensitive, &mask)))
+/// Secrets do not leave the server: their values are replaced by hashes under the
+/// controller's key, which tell whether they are the ones it has.
+struct Masking<'a> {
+    request: &'a ObserveRequest,
+    releases: &'a [ReleaseFacts],
+}
+
+impl Masking<'_> {
+    /// Masks an odoo.conf.
+    fn mask(&self, text: &str) -> String {
+        let request = self.request;
+        let is_kept = |key: &str| request.keep.iter().any(|kept| kept == key);
+        let sensitive = |key: &str| {
+            is_sensitive_key(key)
+                || request.sensitive_keys.contains(key)
+                || is_kept(key)
+                || self.releases.iter().any(|release| release.record.sensitive_keys.contains(key))
+        };
+        let mask = |key: &str, value: &str| {
+            if is_kept(key) {
+                KEPT.to_owned()
+            } else {
+                render::keyed_mask(&request.mask_key, key, value)
+            }
+        };
+        render::mask_conf(text, &sensitive, &mask)
+    }
 }
 
 /// Returns seconds since the epoch by the server's clock.

@@ -96,6 +96,19 @@ pub struct OdooRun {
     pub stop_file: PathBuf,
 }
 
+/// A try whether modules import, in a unit of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportCheck<'a> {
+    /// The transient unit's name.
+    pub unit: &'a str,
+    /// The release's odoo.conf.
+    pub conf: &'a Path,
+    /// The modules.
+    pub modules: &'a [ModuleName],
+    /// The longest it may take.
+    pub timeout: Duration,
+}
+
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OdooRunReport {
@@ -218,24 +231,24 @@ impl OdooProgram {
         Ok(OdooRunReport { end, log: UpgradeLog::read(&said) })
     }
 
-    /// Imports the Python of modules under a release's odoo.conf, in the transient unit
-    /// named, and nothing else: no registry is made and no database opened.
+    /// Imports the Python of modules, and nothing else: no registry is made and no
+    /// database opened.
     ///
     /// # Errors
     /// Fails when the check itself does not run within the time given.
     pub fn import_check(
         &self,
         server: &Server,
-        unit: &str,
-        conf: &Path,
-        modules: &[ModuleName],
-        timeout: Duration,
+        check: &ImportCheck<'_>,
     ) -> Result<Vec<ImportFailure>, OdooRunError> {
-        let mut command = self.transient(server, timeout, CHECK_SESSION);
-        command.arg("--unit").arg(unit);
+        let mut command = self.transient(server, check.timeout, CHECK_SESSION);
+        command.arg("--unit").arg(check.unit);
         command.args(["--quiet", "--pipe", "--"]).arg(&self.python).args(["-B", "-c"]);
-        command.arg(escaped(IMPORT_CHECK)).arg(escaped_path(&self.path)).arg(escaped_path(conf));
-        command.args(modules.iter().map(ModuleName::as_str));
+        command
+            .arg(escaped(IMPORT_CHECK))
+            .arg(escaped_path(&self.path))
+            .arg(escaped_path(check.conf));
+        command.args(check.modules.iter().map(ModuleName::as_str));
         let output = server.output(&mut command)?;
         serde_json::from_str(&output.stdout).map_err(|_| OdooRunError::NoAnswer(output.message()))
     }

@@ -11,7 +11,7 @@ use crate::{
     agent::{
         inspect::{Bytecode, CheckRequest, Inspector, Problem},
         nginx::Nginx,
-        odoo_run::{ImportFailure, OdooJob, OdooProgram, OdooRun},
+        odoo_run::{ImportCheck, ImportFailure, OdooJob, OdooProgram, OdooRun},
         service::Systemd,
         transaction::{Run, cancel_file},
     },
@@ -110,7 +110,8 @@ pub(super) fn imports(
 ) -> Result<(), StepError> {
     let conf = run.layout.release(number).join("odoo.conf");
     let unit = format!("deployld-{}-import", run.transaction.id);
-    let failures = program(run)?.import_check(run.server, &unit, &conf, modules, LOAD_TIMEOUT)?;
+    let check = ImportCheck { unit: &unit, conf: &conf, modules, timeout: LOAD_TIMEOUT };
+    let failures = program(run)?.import_check(run.server, &check)?;
     let Some(first) = failures.first() else { return Ok(()) };
     let details = failures.iter().skip(1).take(SHOWN).map(|failure| cause(failure, run)).collect();
     Err(StepError::found(cause(first, run))

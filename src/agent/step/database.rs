@@ -6,7 +6,7 @@ use super::StepError;
 use crate::{
     agent::{
         filestore::Filestore,
-        postgres::{Postgres, Swap},
+        postgres::{Postgres, Swap, Swapped},
         transaction::Run,
         with_causes,
     },
@@ -95,10 +95,16 @@ pub(in crate::agent) fn drop_copy(run: &mut Run<'_>, copy: &CopyName) -> Result<
 /// Puts the snapshot in the place of its database, files included. The failed
 /// one is kept for a closer look and lets nobody in.
 pub(in crate::agent) fn swap_back(run: &mut Run<'_>, swap: &Swap) -> Result<(), StepError> {
-    let postgres = postgres(run)?;
-    postgres.swap_back(swap)?;
-    filestore(run)?.swap_back(&swap.original, &swap.snapshot, &swap.failed)?;
-    run.kept.push(format!("database {}", swap.failed));
+    let swapped = postgres(run)?.swap_back(swap)?;
+    let filestore = filestore(run)?;
+    // Files follow their database: where it was back before and no copy is left, they
+    // are back, too, and what was moved aside may have been given up since.
+    if swapped == Swapped::Now || filestore.has(swap.snapshot.as_str())? {
+        filestore.swap_back(&swap.original, &swap.snapshot, &swap.failed)?;
+    }
+    if filestore.has(swap.failed.as_str())? {
+        run.kept.push(format!("database {}", swap.failed));
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use std::{
 use super::{StepError, release};
 use crate::{
     agent::{
+        as_deployed,
         nginx::{self, Nginx},
         server::{FileError, Server},
         service::Systemd,
@@ -17,6 +18,7 @@ use crate::{
         undo::{Reader, Undo},
         with_causes,
     },
+    layout::ReleaseNumber,
     plan::Marker,
     render::MARKER_PATH,
 };
@@ -49,8 +51,26 @@ pub(super) fn way_back_of_unit(run: &mut Run<'_>) -> Result<Vec<Undo>, StepError
 
 /// Tells how the vhost gets back to what it is now.
 pub(super) fn way_back_of_vhost(run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
-    let files = [run.layout.vhost()];
+    let mut files = vec![run.layout.vhost()];
+    if let Some(live) = noted_by_itself(run) {
+        files.push(run.layout.as_deployed(live).join(as_deployed::VHOST));
+    }
     Ok(vec![Undo::RestoreFiles { files: set_copies_aside(run, &files)?, reader: Reader::Nginx }])
+}
+
+/// Returns the live release where the vhost is deployed by itself: the release has to
+/// know. A new one brings its own copy.
+fn noted_by_itself(run: &Run<'_>) -> Option<ReleaseNumber> {
+    let transaction = run.transaction;
+    let live = transaction.previous.filter(|_| transaction.number.is_none())?;
+    run.server.path(&run.layout.as_deployed(live)).exists().then_some(live)
+}
+
+fn note_vhost(run: &Run<'_>, vhost: Option<&str>) -> Result<(), FileError> {
+    match noted_by_itself(run) {
+        Some(live) => as_deployed::note_vhost(run.server, &run.layout, live, vhost),
+        None => Ok(()),
+    }
 }
 
 /// Puts the unit and its drop-in in place.
@@ -79,7 +99,7 @@ pub(super) fn install_vhost(
     let url = format!("http://{}:{}{MARKER_PATH}", run.transaction.host, marker.port);
     let proof = nginx::Marker { url: &url, expected: &marker.text, timeout: RELOAD_TIMEOUT };
     Nginx::new(run.server).prove(proof)?;
-    Ok(())
+    Ok(note_vhost(run, Some(vhost))?)
 }
 
 /// Takes the vhost away and reloads nginx.
@@ -87,7 +107,7 @@ pub(super) fn remove_vhost(run: &mut Run<'_>) -> Result<(), StepError> {
     let _lock = lock_nginx(run.server)?;
     remove_if_there(run.server, &run.layout.vhost())?;
     Nginx::new(run.server).reload()?;
-    Ok(())
+    Ok(note_vhost(run, None)?)
 }
 
 /// Puts files back as they were and has their reader read them again.
@@ -107,6 +127,8 @@ pub(in crate::agent) fn restore(
         systemd.disable(&run.layout.unit_name())?;
     }
     for (path, copy) in files {
+        let is_own = path.starts_with(run.layout.releases());
+        let mode = if is_own { as_deployed::MODE } else { 0o644 };
         match copy {
             Some(copy) => {
                 let text = run.server.read(copy)?.ok_or_else(|| {
@@ -114,7 +136,7 @@ pub(in crate::agent) fn restore(
                 })?;
                 // A full disk may be why the step failed: what is right already is left alone.
                 if run.server.read(path)?.as_ref() != Some(&text) {
-                    release::replace(run.server, path, &text, 0o644)?;
+                    release::replace(run.server, path, &text, mode)?;
                 }
             }
             None => remove_if_there(run.server, path)?,

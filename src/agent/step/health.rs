@@ -16,12 +16,23 @@ use crate::{
     plan::HealthCheck,
 };
 
-/// How long a service must run on after it answered: one that dies after a few
-/// seconds is no success.
-const SETTLE: Duration = Duration::from_secs(3);
+/// What a service must have lasted before it counts as well.
+struct Patience {
+    /// Since it answered.
+    settle: Duration,
+    /// Since it was started or reloaded.
+    least_age: Duration,
+}
 
-/// How long an earlier release, known to be well, must run on.
-const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+/// One that dies seconds after its start is no success. Odoo's main process looks after
+/// its workers every 4 s (`PreforkServer.beat`), and what a module begins at its start
+/// (a thread, a timer, a first connection) fails or gives up after some 5 s: after two
+/// rounds it has shown.
+const NEW: Patience =
+    Patience { settle: Duration::from_secs(3), least_age: Duration::from_secs(8) };
+
+/// An earlier release is known to be well.
+const AGAIN: Patience = Patience { settle: Duration::from_secs(1), least_age: Duration::ZERO };
 
 /// How long Odoo may take to swap its workers: it gives up itself after 60 s,
 /// and old workers finish their requests for `limit_time_real`.
@@ -32,7 +43,7 @@ pub(super) fn check(run: &mut Run<'_>, check: &HealthCheck) -> Result<(), StepEr
     for held in &mut run.held_jobs {
         held.check()?;
     }
-    let report = ask(run, check, SETTLE, true)?;
+    let report = ask(run, check, &NEW, true)?;
     for warning in report {
         run.warn(format!("Odoo logged: {warning}"));
     }
@@ -41,7 +52,7 @@ pub(super) fn check(run: &mut Run<'_>, check: &HealthCheck) -> Result<(), StepEr
 
 /// Asks the release before whether it serves again.
 pub(super) fn check_again(run: &mut Run<'_>, check: &HealthCheck) -> Result<(), StepError> {
-    ask(run, check, SETTLE_AGAIN, false)?;
+    ask(run, check, &AGAIN, false)?;
     run.interruption_ends();
     Ok(())
 }
@@ -49,7 +60,7 @@ pub(super) fn check_again(run: &mut Run<'_>, check: &HealthCheck) -> Result<(), 
 fn ask(
     run: &mut Run<'_>,
     check: &HealthCheck,
-    settle: Duration,
+    patience: &Patience,
     is_new: bool,
 ) -> Result<Vec<String>, StepError> {
     let audience = if run.server.path(&run.layout.maintenance_flag()).exists() {
@@ -71,7 +82,8 @@ fn ask(
         log: &log,
         audience,
         timeout: Duration::from_secs(check.timeout),
-        settle,
+        settle: patience.settle,
+        least_age: patience.least_age,
     };
     match check_health(run.server, &request) {
         Ok(report) => Ok(report.warnings),

@@ -139,6 +139,7 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
             Ok(vec![Undo::DropCreated { database: database.clone(), oid: None }])
         }
         Step::Switch { follow, .. } => switch::way_back(run, *follow),
+        Step::CatchUp(step) => switch::way_back_of_catch_up(run, step),
         Step::InstallUnit { .. } => file::way_back_of_unit(run),
         Step::InstallVhost { .. } | Step::RemoveVhost => file::way_back_of_vhost(run),
         Step::UpgradeModules(step) => match &step.snapshot {
@@ -203,6 +204,7 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         Step::RestoreDatabase(restore) => database::restore(run, restore),
         Step::CreateDatabase { database } => database::create(run, database),
         Step::Switch { number, follow } => switch::to(run, *number, *follow),
+        Step::CatchUp(step) => switch::catch_up(run, step),
         Step::InstallUnit { unit, drop_in } => file::install_unit(run, unit, drop_in),
         Step::UpgradeModules(step) => upgrade::modules(run, step),
         Step::RecordSeen { database, addons } => database::record_seen(run, database, addons),

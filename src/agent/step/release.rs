@@ -10,14 +10,14 @@ use std::{
 use super::StepError;
 use crate::{
     agent::{
-        Account, observe,
+        Account, as_deployed, observe,
         server::{FileError, Server},
         transaction::Run,
         undo::Undo,
     },
     host::KEPT,
     layout::{Layout, ReleaseNumber},
-    plan::{CheckOut, ReleaseRecord, ReleaseState},
+    plan::{AsDeployed, CheckOut, ReleaseRecord, ReleaseState},
     source::{Previous, Store},
 };
 
@@ -78,6 +78,13 @@ fn write_files(run: &Run<'_>, step: &CheckOut, release: &Path) -> Result<(), Ste
     if let Some(vhost) = &step.vhost {
         write(server, &release.join("nginx.conf"), vhost, 0o644)?;
     }
+    let files = AsDeployed {
+        odoo_conf: Some(odoo_conf),
+        unit: Some(step.unit.clone()),
+        unit_drop_in: Some(step.unit_drop_in.clone()),
+        vhost: step.vhost.clone(),
+    };
+    as_deployed::write(server, &run.layout, step.record.number, &files)?;
     let record = serde_json::to_string_pretty(&step.record).expect("a record is JSON");
     write(server, &release.join("release.json"), &record, 0o644)?;
     write_state(server, &run.layout, step.record.number, ReleaseState::Prepared)?;

@@ -11,18 +11,59 @@ use crate::{
     agent::{
         journal,
         server::{FileError, Server},
+        service::Systemd,
         transaction::Run,
         undo::Undo,
     },
     layout::{Layout, ReleaseNumber},
-    plan::{Follow, HealthCheck, ReleaseState},
+    plan::{CatchUp, Follow, HealthCheck, ReleaseState},
 };
 
 /// Tells how `current` gets back to what it names now.
 pub(super) fn way_back(run: &Run<'_>, follow: Follow) -> Result<Vec<Undo>, StepError> {
     let target = target(run.server, &run.layout)?;
+    if follow == Follow::Later {
+        return Ok(vec![Undo::MoveBack { target, restart: false, health: None }]);
+    }
+    let state = Systemd::new(run.server).state(&run.layout.unit_name())?;
+    if !state.is_running() {
+        // What did not run before is not made to run by the way back.
+        let back = Undo::MoveBack { target, restart: false, health: None };
+        return Ok(vec![back, Undo::StopService]);
+    }
     let health = run.transaction.previous_health.clone();
-    Ok(vec![Undo::MoveBack { target, restart: follow != Follow::Later, health }])
+    Ok(vec![Undo::MoveBack { target, restart: true, health }])
+}
+
+/// Tells how a service that is to run what its files say gets back to what it runs now:
+/// `current` names that release for the moment of a restart.
+pub(super) fn way_back_of_catch_up(run: &Run<'_>, step: &CatchUp) -> Result<Vec<Undo>, StepError> {
+    let Some(before) = &step.before else { return Ok(vec![Undo::StopService]) };
+    let live = target(run.server, &run.layout)?;
+    let running = Path::new("releases").join(before.number.directory_name());
+    let restart =
+        Undo::MoveBack { target: Some(running), restart: true, health: Some(before.clone()) };
+    let stay = Undo::MoveBack { target: live, restart: false, health: None };
+    // The last one is done first.
+    Ok(vec![stay, restart])
+}
+
+/// Has Odoo run what its files say.
+pub(super) fn catch_up(run: &mut Run<'_>, step: &CatchUp) -> Result<(), StepError> {
+    let before = service::processes(run)?;
+    run.position_log()?;
+    match (&step.before, step.follow) {
+        (Some(_), Follow::Reload) => health::reload(run, &before, step.number),
+        (Some(_), Follow::Restart | Follow::Later) => {
+            Systemd::new(run.server).daemon_reload()?;
+            service::restart(run)
+        }
+        (None, _) => {
+            let systemd = Systemd::new(run.server);
+            systemd.daemon_reload()?;
+            Ok(systemd.start(&run.layout.unit_name())?)
+        }
+    }
 }
 
 /// Moves `current` to the release by one rename. A reload stands right behind

@@ -1,12 +1,14 @@
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, sync::Mutex};
 
 use super::*;
 use crate::{
-    agent::recover,
+    agent::{as_deployed, recover},
     host::HostName,
     layout::ReleaseNumber,
     odoo::Series,
-    plan::{Follow, Holder, Marker, Service, Summary, TransactionId},
+    plan::{
+        AsDeployed, CatchUp, Follow, HealthCheck, Holder, Marker, Service, Summary, TransactionId,
+    },
     secret::{Redactor, Secret},
 };
 
@@ -27,6 +29,27 @@ esac
 "#;
 const SILENT: &str = "#!/bin/sh\n";
 const REJECTING: &str = "#!/bin/sh\necho 'odoo-a.test.service:1: no such thing' >&2\nexit 1\n";
+
+/// Notes that the operator wants everything taken back.
+const CANCELLING: &str =
+    "#!/bin/sh\n: >\"${0%/bin/systemd-analyze}/opt/odoo/a.test/journal/t1/cancel\"\n";
+const TELLING: &str = "#!/bin/sh\necho 'odoo-a.test.service: geheim' >&2\nexit 1\n";
+
+/// Returns a file with the program's text. Each is written once and then linked: a
+/// file that was just written, and that another thread's child has open, does not run.
+fn program(text: &str) -> PathBuf {
+    static WRITING: Mutex<()> = Mutex::new(());
+    let name = format!("odoo-deploy-test-{}", &blake3::hash(text.as_bytes()).to_hex()[..16]);
+    let path = std::env::temp_dir().join(name);
+    let _one = WRITING.lock().unwrap();
+    if !path.exists() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        file.into_temp_path().persist(&path).unwrap();
+    }
+    path
+}
 
 /// A server with a release that is live and a service that runs.
 struct Machine {
@@ -50,17 +73,11 @@ impl Machine {
         std::os::unix::fs::symlink("releases/0001", current).unwrap();
         machine.write(&machine.layout.unit(), "the unit before");
         machine.write(&machine.layout.unit_drop_in(), "the drop-in before");
-        let programs = [
-            ("systemctl", SYSTEMCTL),
-            ("journalctl", SILENT),
-            ("nginx", SILENT),
-            ("systemd-analyze", REJECTING),
-        ];
-        for (name, text) in programs {
-            let path = Path::new("/bin").join(name);
-            machine.write(&path, text);
-            fs::set_permissions(machine.path(&path), fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        fs::create_dir(machine.path("/bin".as_ref())).unwrap();
+        machine.link("systemctl", SYSTEMCTL);
+        machine.link("journalctl", SILENT);
+        machine.link("nginx", SILENT);
+        machine.link("systemd-analyze", REJECTING);
         machine.write("/running".as_ref(), "");
         recovery_unit::install(&machine.server).unwrap();
         fs::remove_file(machine.root.path().join("calls")).unwrap();
@@ -74,6 +91,13 @@ impl Machine {
     fn write(&self, path: &Path, text: &str) {
         fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         fs::write(self.path(path), text).unwrap();
+    }
+
+    /// Puts a program in place.
+    fn link(&self, name: &str, text: &str) {
+        let link = self.path(&Path::new("/bin").join(name));
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(program(text), link).unwrap();
     }
 
     fn refuse(&self, verb: &str) {
@@ -253,6 +277,78 @@ fn an_nginx_that_does_not_reload_keeps_nothing_else_from_being_taken_back() {
 }
 
 #[test]
+fn a_vhost_that_is_taken_back_is_not_noted_as_deployed() {
+    let machine = Machine::new();
+    machine.write(&machine.layout.vhost(), "the vhost, edited");
+    fs::create_dir_all(machine.root.path().join("run/lock")).unwrap();
+    let live = ReleaseNumber(1);
+    let deployed = AsDeployed { vhost: Some("the vhost".to_owned()), ..AsDeployed::default() };
+    as_deployed::write(&machine.server, &machine.layout, live, &deployed).unwrap();
+    let noted = || as_deployed::read(&machine.server, &machine.layout, live).unwrap().unwrap();
+    machine.refuse("start");
+    let number = live;
+    let start = CatchUp { number, follow: Follow::Restart, before: None };
+    let steps = vec![Step::RemoveVhost, Step::CatchUp(start)];
+    let by_itself = |id: &str, steps| Transaction {
+        id: TransactionId::parse(id).unwrap(),
+        number: None,
+        ..transaction(Vec::new(), steps, Vec::new())
+    };
+    let outcome = machine.execute(&by_itself("t1", steps));
+    assert!(matches!(outcome, Outcome::Reverted { .. }), "{outcome:?}");
+    assert_eq!(machine.text(&machine.layout.vhost()).as_deref(), Some("the vhost, edited"));
+    assert_eq!(noted(), deployed);
+    let copy = machine.path(&machine.layout.as_deployed(live).join(as_deployed::VHOST));
+    assert_eq!(fs::metadata(copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let outcome = machine.execute(&by_itself("t2", vec![Step::RemoveVhost]));
+    assert_eq!(outcome, Outcome::Deployed);
+    assert_eq!(noted().vhost, None);
+}
+
+#[test]
+fn a_service_that_catches_up_in_vain_goes_back_to_the_release_it_ran() {
+    let machine = Machine::new();
+    let before = HealthCheck {
+        number: ReleaseNumber(2),
+        databases: Vec::new(),
+        interface: String::new(),
+        http_port: 1,
+        gevent_port: None,
+        timeout: 0,
+    };
+    let follow = Follow::Restart;
+    let step = CatchUp { number: ReleaseNumber(1), follow, before: Some(before.clone()) };
+    let outcome = machine.execute(&transaction(vec![], vec![Step::CatchUp(step)], vec![]));
+    assert_eq!(outcome, Outcome::Deployed);
+    assert_eq!(machine.calls(), ["daemon-reload", "restart"]);
+    let undo = entries(&machine).into_iter().find_map(|entry| match entry {
+        Entry::Before { undo, .. } => Some(undo),
+        _ => None,
+    });
+    // The last one is done first: `current` names that release for a moment only.
+    let back = |target: &str, restart, health| Undo::MoveBack {
+        target: Some(target.into()),
+        restart,
+        health,
+    };
+    let expected =
+        vec![back("releases/0001", false, None), back("releases/0002", true, Some(before))];
+    assert_eq!(undo, Some(expected));
+}
+
+#[test]
+fn a_plan_is_used_once() {
+    let machine = Machine::new();
+    let show = || transaction(Vec::new(), vec![Step::ShowMaintenance], Vec::new());
+    assert_eq!(machine.execute(&show()), Outcome::Deployed);
+    // The journal is pruned one day; the history remembers.
+    let journal = machine.layout.journal().join("t1/journal");
+    fs::remove_file(machine.path(&journal)).unwrap();
+    let Outcome::Refused { failure } = machine.execute(&show()) else { panic!("it was used") };
+    assert_eq!(failure.message, "the plan was applied already");
+}
+
+#[test]
 fn a_check_before_the_switch_that_fails_touches_nothing() {
     let machine = Machine::new();
     let check = Step::CheckUnit { unit: "[Unit]".to_owned() };
@@ -281,10 +377,7 @@ fn a_step_after_the_commit_point_that_fails_is_told_and_the_rest_goes_on() {
 #[test]
 fn no_secret_gets_into_events_or_history() {
     let machine = Machine::new();
-    machine.write(
-        "/bin/systemd-analyze".as_ref(),
-        "#!/bin/sh\necho 'odoo-a.test.service: geheim' >&2\nexit 1\n",
-    );
+    machine.link("systemd-analyze", TELLING);
     let check = Step::CheckUnit { unit: "[Unit]".to_owned() };
     let outcome = machine.execute(&transaction(vec![check], Vec::new(), Vec::new()));
     assert!(matches!(outcome, Outcome::Refused { .. }), "{outcome:?}");
@@ -456,10 +549,7 @@ fn an_operator_may_have_everything_taken_back() {
     // The flag appears while the first step is done.
     let steps =
         vec![Step::ShowMaintenance, Step::CheckUnit { unit: "[Unit]".to_owned() }, Step::Hold];
-    machine.write(
-        "/bin/systemd-analyze".as_ref(),
-        "#!/bin/sh\n: >\"${0%/bin/systemd-analyze}/opt/odoo/a.test/journal/t1/cancel\"\n",
-    );
+    machine.link("systemd-analyze", CANCELLING);
     let outcome = machine.execute(&transaction(vec![], steps, vec![]));
     let Outcome::Reverted { failure, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.message, "the operator stopped it");

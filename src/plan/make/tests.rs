@@ -20,6 +20,7 @@ fn is_live(step: &Step) -> bool {
         | Step::RestoreDatabase(_)
         | Step::CreateDatabase { .. }
         | Step::Switch { .. }
+        | Step::CatchUp(_)
         | Step::InstallUnit { .. }
         | Step::UpgradeModules(_)
         | Step::RecordSeen { .. }
@@ -79,7 +80,7 @@ fn a_reload_loads_the_release_before_it_moves_to_it() {
 
 #[test]
 fn a_restart_differs_from_a_reload_in_how_odoo_follows() {
-    let mut sample = Sample::matching();
+    let mut sample = Sample::matching().with_changed_body("taller");
     sample.observed.host.service.active = "failed".into();
     insta::assert_snapshot!(titles(&sample.plan()), @r"
     write release 5
@@ -89,8 +90,52 @@ fn a_restart_differs_from_a_reload_in_how_odoo_follows() {
     move to release 5 and restart Odoo
     check health
     --
+    record in acme-prod what it has seen
     prune old releases and snapshots
     ");
+}
+
+#[test]
+fn a_service_that_does_not_run_is_started_from_the_release_that_is_live() {
+    let mut sample = Sample::matching();
+    sample.observed.host.service.active = "failed".into();
+    let plan = sample.plan();
+    assert_eq!(plan.interruption, "none: the service does not run");
+    assert_eq!(titles(&plan), "--\nstart Odoo\ncheck health\n--\n");
+}
+
+#[test]
+fn a_restart_that_is_owed_needs_no_new_release() {
+    let mut sample = Sample::matching();
+    let mut old = sample.observed.host.releases[0].clone();
+    old.record.number = ReleaseNumber(3);
+    old.record.health.number = ReleaseNumber(3);
+    sample.observed.host.releases.insert(0, old);
+    sample.observed.host.service.release = Some(ReleaseNumber(3));
+    let plan = sample.plan();
+    assert_eq!(plan.reasons, ["the service still runs release 3"]);
+    assert_eq!(plan.transaction.number, None);
+    assert_eq!(titles(&plan), "--\nrestart Odoo\ncheck health\n--\n");
+    let [Step::CatchUp(step), Step::CheckHealth(health)] = plan.transaction.carry_out.as_slice()
+    else {
+        panic!("two steps are enough");
+    };
+    assert_eq!((step.number, health.number), (ReleaseNumber(4), ReleaseNumber(4)));
+    assert_eq!(step.before.as_ref().map(|health| health.number), Some(ReleaseNumber(3)));
+}
+
+#[test]
+fn what_is_owed_is_reloaded_where_that_is_enough() {
+    let mut sample = Sample::matching();
+    sample.observed.host.service.older_than_conf = true;
+    for port in [8069, 8072] {
+        sample.observed.server.listeners.push(crate::plan::Listener { port, unit: None });
+    }
+    assert_eq!(titles(&sample.plan()), "--\nreload Odoo\ncheck health\n--\n");
+    sample.observed.host.service.older_than_unit = true;
+    let plan = sample.plan();
+    assert_eq!(titles(&plan), "--\nrestart Odoo\ncheck health\n--\n");
+    assert_eq!(plan.reasons[0], "the service was started before its unit changed");
 }
 
 #[test]

@@ -11,10 +11,10 @@ use crate::{
     layout::ReleaseNumber,
     odoo::Series,
     plan::{
-        ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, Files, HealthCheck, Holder,
-        HostFacts, InstalledModule, Marker, Network, Observed, Policy, RELEASE_SCHEMA,
-        ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom, SeenAddon, ServerFacts, Service,
-        ServiceFacts, Space, TransactionId, UpdateChoice,
+        AsDeployed, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, Files, HealthCheck,
+        Holder, HostFacts, InstalledModule, Marker, Network, Observed, OnDrift, Policy,
+        RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom, SeenAddon,
+        ServerFacts, Service, ServiceFacts, Space, TransactionId, UpdateChoice,
     },
     source::{Addon, Branch, CommitSummary, TreeId},
 };
@@ -88,6 +88,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
         diffs: BTreeMap::new(),
         update: UpdateChoice::Changed,
         install: Vec::new(),
+        on_drift: OnDrift::Refuse,
         rollback: None,
     }
 }
@@ -121,10 +122,21 @@ pub(super) fn observed(desired: &Desired) -> Observed {
                 load: "loaded".into(),
                 active: "active".into(),
                 main_pid: 4711,
+                release: Some(ReleaseNumber(4)),
+                ..ServiceFacts::default()
             },
             lock: None,
             unfinished: None,
             recovered: None,
+            knows_transaction: false,
+            series: desired.service.series,
+            as_deployed: Some(AsDeployed {
+                odoo_conf: Some(files.odoo_conf.clone()),
+                unit: Some(files.unit.clone()),
+                unit_drop_in: Some(files.unit_drop_in.clone()),
+                vhost: files.vhost.clone(),
+            }),
+            foreign_drop_ins: Vec::new(),
         },
         cluster: ClusterFacts {
             version: Ok("17.5".into()),
