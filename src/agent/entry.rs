@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    thread,
 };
 
 use super::{
@@ -12,12 +13,13 @@ use super::{
     recover::{self, RecoverError},
     recovery_unit,
     server::{FileError, Server},
-    session, transaction,
+    service::Systemd,
+    session, transaction, with_causes,
 };
 use crate::{
     host::HostName,
     layout::Layout,
-    plan::{Outcome, Step, Transaction},
+    plan::{Step, Transaction},
     secret::{Redactor, Secret},
 };
 
@@ -33,9 +35,6 @@ pub enum AgentError {
     /// What a dead transaction left could not be ended.
     #[error(transparent)]
     Recover(#[from] RecoverError),
-    /// A host could not be brought back to one of its two states.
-    #[error("{0} is not recovered; its history says what stands in the way")]
-    Broken(HostName),
     /// The plan's file holds no plan.
     #[error("failed to read the plan `{path}`")]
     Plan {
@@ -83,19 +82,36 @@ pub fn run_transaction(server: &Server, plan: &Path) -> Result<(), AgentError> {
 
 /// Ends what dead transactions left on one host, or on all of the server.
 ///
+/// One that fails is tried again later.
+///
 /// # Errors
-/// Fails when a recovery could not be begun, or a host not be brought back: whoever
-/// started this tries again later.
+/// Fails when nothing could be looked at, or no later try be ordered.
 pub fn run_recovery(server: &Server, host: Option<&HostName>) -> Result<(), AgentError> {
-    let ended = match host {
-        Some(host) => {
-            let outcome = recover::recover(server, host)?;
-            outcome.map(|outcome| (host.clone(), outcome)).into_iter().collect()
-        }
-        None => recover::recover_all(server)?,
+    let hosts = match host {
+        Some(host) => vec![host.clone()],
+        None => recovery_unit::hosts(server)?,
     };
-    let broken = ended.into_iter().find(|(_, outcome)| matches!(outcome, Outcome::Broken { .. }));
-    broken.map_or(Ok(()), |(host, _)| Err(AgentError::Broken(host)))
+    thread::scope(|scope| {
+        let workers: Vec<_> =
+            hosts.iter().map(|host| scope.spawn(move || recover_or_order(server, host))).collect();
+        let ended = workers.into_iter().map(|worker| worker.join().expect("it does not panic"));
+        ended.fold(Ok(()), Result::and)
+    })
+}
+
+fn recover_or_order(server: &Server, host: &HostName) -> Result<(), AgentError> {
+    if let Err(error) = recover::recover(server, host) {
+        tracing::warn!(%host, "{}", with_causes(&error));
+    }
+    let journals = Layout::new(host.clone()).journal();
+    if let Some(id) = journal::unfinished(server, &journals)? {
+        let unit = recovery_unit::of_transaction(&id);
+        let lives = Systemd::new(server).state(&unit).is_ok_and(|state| state.main_pid.is_some());
+        if !lives {
+            recovery_unit::start_later(server, host, &id).map_err(RecoverError::from)?;
+        }
+    }
+    Ok(())
 }
 
 /// Starts a recovery that outlives this process, where the host needs one.

@@ -318,12 +318,10 @@ pub(super) fn settle(server: &Server, host: &HostName) -> Result<(), RecoverErro
 }
 
 /// Tells whether a unit is at work, or about to be; one that cannot be asked about
-/// is taken to be, and one that waits for its next try is not.
+/// is taken to be.
 fn is_up(server: &Server, unit: &str) -> bool {
     let state = Systemd::new(server).state(unit);
-    !state.is_ok_and(|state| {
-        matches!(state.active.as_str(), "" | "inactive" | "failed") || state.sub == "auto-restart"
-    })
+    !state.is_ok_and(|state| matches!(state.active.as_str(), "" | "inactive" | "failed"))
 }
 
 /// Relays the events of a transaction until it is finished, whoever finishes it.

@@ -325,24 +325,3 @@ impl Run<'_> {
         service::start_again(self, health.as_ref())
     }
 }
-
-/// Recovers every host of the server, side by side.
-pub(super) fn recover_all(server: &Server) -> Result<Vec<(HostName, Outcome)>, RecoverError> {
-    let hosts = recovery_unit::hosts(server)?;
-    thread::scope(|scope| {
-        let workers: Vec<_> = hosts
-            .into_iter()
-            .map(|host| scope.spawn(move || Ok((recover(server, &host)?, host))))
-            .collect();
-        let mut ended = Vec::new();
-        let mut failed = None;
-        for worker in workers {
-            match worker.join().expect("a recovery does not panic") {
-                Ok((Some(outcome), host)) => ended.push((host, outcome)),
-                Ok((None, _)) => {}
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.map_or(Ok(ended), Err)
-    })
-}

@@ -63,19 +63,17 @@ fn at_boot(server: &Server) -> String {
          Description=Recovery of interrupted deploys\n\
          After=postgresql.service network.target\n\
          RequiresMountsFor=/opt/odoo\n\
-         StartLimitIntervalSec=0\n\
          \n\
          [Service]\n\
          Type=exec\n\
          ExecStart={} agent recover\n\
          Restart=on-failure\n\
-         RestartSec={}\n\
+         RestartSec=1\n\
          OOMPolicy=continue\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n",
-        quoted(&installed(server)),
-        NEXT_TRY.as_secs(),
+        quoted(&installed(server))
     )
 }
 
@@ -99,14 +97,9 @@ pub(super) fn start(
     transaction: &TransactionId,
 ) -> Result<(), ProgramError> {
     let unit = of_recovery(transaction);
-    let systemd = Systemd::new(server);
-    let state = systemd.state(&unit)?;
-    if state.is_running() {
+    if Systemd::new(server).state(&unit)?.exists() {
+        // It runs, or was killed and is about to be started again.
         return Ok(());
-    }
-    if state.exists() {
-        // It waits for its next try.
-        return systemd.start(&unit);
     }
     let mut command = server.command("systemd-run");
     command
@@ -114,11 +107,33 @@ pub(super) fn start(
         .arg(format!("--unit={unit}"))
         .arg(format!("--description=odoo-deploy recovery of {host}"))
         .args(["--property=OOMPolicy=continue", "--property=TimeoutStopSec=10"])
-        .args(["--property=Restart=on-failure", "--property=StartLimitIntervalSec=0"])
-        .arg(format!("--property=RestartSec={}", NEXT_TRY.as_secs()))
-        .arg("--")
+        .args(["--property=Restart=on-failure", "--property=RestartSec=1", "--"])
         .arg(running())
         .args(["agent", "recover", "--host", host.as_str()]);
+    if server.root() != Path::new("/") {
+        command.arg("--root").arg(server.root());
+    }
+    server.run(&mut command).map(drop)
+}
+
+/// Has a recovery that failed be tried again.
+///
+/// # Errors
+/// Fails when systemd does not take the order.
+pub(super) fn start_later(
+    server: &Server,
+    host: &HostName,
+    transaction: &TransactionId,
+) -> Result<(), ProgramError> {
+    let mut command = server.command("systemd-run");
+    command
+        .args(["--quiet", "--collect"])
+        .arg(format!("--unit=deploynx-{transaction}"))
+        .arg(format!("--description=next try of the odoo-deploy recovery of {host}"))
+        .arg(format!("--on-active={}", NEXT_TRY.as_secs()))
+        .arg("--")
+        .arg(running())
+        .args(["agent", "recover", "--host", host.as_str(), "--in-background"]);
     if server.root() != Path::new("/") {
         command.arg("--root").arg(server.root());
     }

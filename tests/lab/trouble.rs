@@ -111,7 +111,8 @@ fn a_host_whose_postgresql_is_gone_is_held_and_recovers_when_it_is_back() {
     assert!(server.path(format!("{BASE}/hold")).exists());
     assert_eq!(server.get("/web/login").status, 503, "users see the maintenance page");
     server.script("systemctl start postgresql").ok();
-    // The next look at the host does not wait for the minute to pass.
+    server.wait_until_served();
+    server.wait_until("the hold is lifted", |_| !world.state().hold);
     world.plan(&[]).expect_code(0).expect_said("was cut off");
     let now = world.state();
     assert!(now.active && !now.hold && !now.maintenance, "{now:?}");
