@@ -293,6 +293,8 @@ impl Run<'_> {
     /// Does what follows the commit point.
     pub(super) fn complete(&mut self) -> Outcome {
         self.events.tell(&Event::Committed);
+        // On a full disk, what became of the release is still to be noted.
+        ballast::give_up(self.server, &self.layout);
         self.held_jobs.clear();
         self.mark(ReleaseState::Verified);
         self.finish();

@@ -43,10 +43,15 @@ fn a_secret_is_on_the_server_in_odoo_conf_only() {
         "grep -rIl -- '{SECRET}' /opt /etc /var/log /var/lib/odoo /run /tmp /home /root \
            --exclude-dir=systemd 2>/dev/null | sort -u
          journalctl --no-pager | grep -cF -- '{SECRET}'
-         stat -c '%a %U:%G' /opt/odoo/{HOST}/releases/0001/odoo.conf"
+         cd /opt/odoo/{HOST}/releases/0001
+         stat -c '%a %U:%G' odoo.conf as-deployed as-deployed/odoo.conf"
     );
-    let conf = format!("/opt/odoo/{HOST}/releases/0001/odoo.conf");
-    let expected = format!("{conf}\n0\n640 root:odoo\n");
+    let release = format!("/opt/odoo/{HOST}/releases/0001");
+    // What was deployed is kept to compare with, for root alone.
+    let expected = format!(
+        "{release}/as-deployed/odoo.conf\n{release}/odoo.conf\n0\n\
+         640 root:odoo\n700 root:root\n600 root:root\n"
+    );
     let found = world.server().script(&script).stdout;
     // `/etc/odoo` and `current` lead to the same file.
     let found: Vec<_> = found.lines().filter(|line| !line.starts_with("/etc/odoo/")).collect();
