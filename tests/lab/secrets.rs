@@ -127,7 +127,8 @@ fn deploy(world: &World, witness: &Witness, arguments: &[&str]) -> Run {
     run
 }
 
-/// Checks that only the odoo.conf of releases hold a secret, unreadable to others.
+/// Checks that only the odoo.conf of releases hold a secret, unreadable to others, and
+/// root's own copies of them.
 #[track_caller]
 fn only_odoo_conf_has_it(world: &World) {
     let places = "/etc /opt /home /root /run /srv /tmp /usr/local /var";
@@ -136,10 +137,12 @@ fn only_odoo_conf_has_it(world: &World) {
     ));
     let found = found.ok();
     let release = |line: &str| {
-        let file = line.strip_prefix("640 root:odoo /opt/odoo/demo.somosblink.com/releases/");
-        file.is_some_and(|file| file.ends_with("/odoo.conf"))
+        let (mode, file) = line.split_once(" /opt/odoo/demo.somosblink.com/releases/")?;
+        let is_copy = file.ends_with("/as-deployed/odoo.conf");
+        let expected = if is_copy { "600 root:root" } else { "640 root:odoo" };
+        (file.ends_with("/odoo.conf") && mode == expected).then_some(())
     };
-    assert!(!found.is_empty() && found.lines().all(release), "{found}");
+    assert!(!found.is_empty() && found.lines().all(|line| release(line).is_some()), "{found}");
     let journal = world.server().script(&format!("journalctl -a --no-pager | grep -c {PATTERN}"));
     assert_eq!(journal.stdout.trim(), "0");
     let history = world.server().path("/opt/odoo/demo.somosblink.com/history.jsonl");
