@@ -55,8 +55,6 @@ pub enum RecoverError {
 /// What the journal of a dead transaction says.
 struct Remains {
     begin: Begin,
-    /// The ways back, first step first.
-    undos: Vec<Undo>,
     /// The last step that was begun.
     step: String,
     carried_out: bool,
@@ -156,7 +154,6 @@ impl Remains {
         let Some(Entry::Begin(begin)) = entries.first() else { return None };
         let mut remains = Self {
             begin: (**begin).clone(),
-            undos: Vec::new(),
             step: "begin".to_owned(),
             carried_out: false,
             committed: false,
@@ -169,9 +166,9 @@ impl Remains {
             match entry {
                 Entry::Before { step, undo } => {
                     remains.step.clone_from(step);
-                    remains.undos.extend(undo.iter().cloned());
+                    remains.left.extend(undo.iter().cloned());
                 }
-                Entry::After { .. } => remains.held = remains.undos.contains(&Undo::LiftHold),
+                Entry::After { .. } => remains.held = remains.left.contains(&Undo::LiftHold),
                 Entry::Undone { undo } => undone.push(undo),
                 Entry::CarryOut => remains.carried_out = true,
                 Entry::Commit => remains.committed = true,
@@ -182,7 +179,6 @@ impl Remains {
                 Entry::Begin(_) | Entry::End { .. } => {}
             }
         }
-        remains.left = remains.undos.clone();
         remains.left.retain(|undo| !undone.contains(&undo));
         Some(remains)
     }
@@ -232,7 +228,8 @@ impl Run<'_> {
         if remains.is_taken_over(self.server).unwrap_or(false) {
             self.end_journal("left");
             let found = "the hold was removed by hand: the host is left as it is";
-            let revert = self::failure("recover", &StepError::found(found));
+            let hint = "remove the file `maintenance` beside it when users may come back";
+            let revert = self::failure("recover", &StepError::found(found).with_hint(hint));
             return self.broken(failure, revert);
         }
         if let Err(error) = service::forbid_start(self).and_then(|()| self.clean_up(remains)) {

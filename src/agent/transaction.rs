@@ -426,7 +426,10 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn broken(&mut self, failure: Failure, revert: Failure) -> Outcome {
+    pub(super) fn broken(&mut self, failure: Failure, mut revert: Failure) -> Outcome {
+        revert.hint.get_or_insert_with(|| {
+            "mend what stands in the way: the server tries again every minute".to_owned()
+        });
         let mut kept = std::mem::take(&mut self.kept);
         kept.push(self.directory.display().to_string());
         Outcome::Broken { failure, revert, kept }

@@ -25,12 +25,8 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let interrupts = terminal.interrupts();
-    interrupts.gate().close();
-    terminal.busy("asking the server");
-    let asked = interrupts.or(attach(&project, &arguments.host)).await;
-    terminal.idle();
-    let Some((attached, following)) = asked? else {
+    let asked = terminal.asking(attach(&project, &arguments.host)).await?;
+    let Some((attached, following)) = asked else {
         terminal.note(&format!("nothing was ever deployed to {}", arguments.host));
         return Ok(ExitCode::Success);
     };

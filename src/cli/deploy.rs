@@ -383,9 +383,8 @@ pub(super) fn conclude(report: &Report, stands: &Stands<'_>, terminal: &mut Term
             terminal.step_failure(failure);
             terminal.step_failure(revert);
             terminal.hint(Some(&format!(
-                "the host is held between two states and users see the maintenance page; the \
-                 server tries again every minute, so mend what stands in the way. Everything \
-                 needed for a repair is kept: {}",
+                "the host is not on one of its two states; everything needed for a repair is \
+                 kept: {}",
                 kept.join(", ")
             )));
             ExitCode::Broken

@@ -25,12 +25,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let interrupts = terminal.interrupts();
-    interrupts.gate().close();
-    terminal.busy("asking the server");
-    let asked = interrupts.or(history(&project, &arguments.host, arguments.limit)).await;
-    terminal.idle();
-    let lines = asked?;
+    let lines = terminal.asking(history(&project, &arguments.host, arguments.limit)).await?;
     if lines.is_empty() {
         terminal.note(&format!("nothing was ever deployed to {}", arguments.host));
     }

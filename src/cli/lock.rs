@@ -39,9 +39,7 @@ async fn status(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let interrupts = terminal.interrupts();
-    interrupts.gate().close();
-    let held = interrupts.or(look(&project, &arguments.host)).await?;
+    let held = terminal.asking(look(&project, &arguments.host)).await?;
     let facts = held.as_ref().map(|held| &held.facts);
     show(&arguments.host, facts, terminal);
     if let Some(held) = held {
@@ -63,9 +61,7 @@ async fn break_open(
         });
     }
     let project = Project::open(directory, surroundings())?;
-    let interrupts = terminal.interrupts();
-    interrupts.gate().close();
-    let held = interrupts.or(look(&project, &arguments.host)).await?;
+    let held = terminal.asking(look(&project, &arguments.host)).await?;
     show(&arguments.host, held.as_ref().map(|held| &held.facts), terminal);
     let Some(held) = held else { return Ok(ExitCode::Success) };
     let question = "Stop this deploy and take back what it began?";

@@ -201,6 +201,22 @@ impl Terminal {
         told.await.ok().flatten()
     }
 
+    /// Shows that a server is asked, until it has answered. An interrupt ends it in order.
+    ///
+    /// # Errors
+    /// Returns the question's own errors; [`WorkflowError::Declined`] where it was interrupted.
+    pub(super) async fn asking<T>(
+        &mut self,
+        question: impl Future<Output = Result<T, WorkflowError>>,
+    ) -> Result<T, WorkflowError> {
+        let interrupts = self.interrupts();
+        interrupts.gate().close();
+        self.busy("asking the server");
+        let asked = interrupts.or(question).await;
+        self.idle();
+        asked
+    }
+
     /// Asks a question; anything but yes is no, and so is an interrupt.
     pub(super) async fn confirm(&mut self, question: &str) -> bool {
         let interrupts = self.interrupts();
