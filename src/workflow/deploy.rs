@@ -1,5 +1,7 @@
 //! The main job: brings one host to a commit, all or nothing.
 
+mod notes;
+
 use std::{collections::BTreeSet, io::Read as _, path::PathBuf, time::Duration};
 
 use tokio::time::sleep;
@@ -18,8 +20,7 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Recovered, Service, Transaction, TransactionId, UpdateChoice, live_record,
-        make_plan,
+        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record, make_plan,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -197,7 +198,7 @@ impl Draft {
             log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
             environment: target.environment()?.clone(),
             settings: target.settings.clone(),
-            notes: notes(&target, &observed),
+            notes: notes::notes(&target, &observed),
             plan,
             observed,
             desired,
@@ -483,42 +484,4 @@ fn holder(project: &Project, request: &DeployRequest) -> Holder {
         transaction: request.id.to_string(),
         since: request.now,
     }
-}
-
-/// Says what became of a deploy that died half way.
-fn recovered(recovered: &Recovered) -> String {
-    let Recovered { holder, outcome, message } = recovered;
-    let why = message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
-    format!(
-        "the last deploy, by {} on {}, was cut off{why}; the server ended it: {outcome}",
-        holder.who, holder.from
-    )
-}
-
-/// Says what of the operator's own tree is not deployed, and what the linter
-/// would have otherwise.
-fn notes(target: &Target, observed: &Observed) -> Vec<String> {
-    let mut notes: Vec<_> = observed.host.recovered.iter().map(recovered).collect();
-    let state = &target.working_state;
-    if let Some(branch) = target.branch.as_ref().filter(|_| !state.unpushed.is_empty()) {
-        let count = state.unpushed.len();
-        let commits = if count == 1 { "commit" } else { "commits" };
-        notes.push(format!(
-            "{count} local {commits} of `{branch}` not pushed, so not deployed: {}",
-            state.unpushed[0].subject
-        ));
-    }
-    if !state.dirty.is_empty() {
-        let shown: Vec<_> =
-            state.dirty.iter().take(3).map(|path| path.display().to_string()).collect();
-        let more = match state.dirty.len().saturating_sub(3) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        notes.push(format!("not committed, so not deployed: {}{more}", shown.join(", ")));
-    }
-    for finding in &target.warnings {
-        notes.push(format!("{}: {} [{}]", finding.origin, finding.message, finding.rule));
-    }
-    notes
 }
