@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The protocols this executable speaks, newest first.
-pub const PROTOCOLS: &[u32] = &[2];
+pub const PROTOCOLS: &[u32] = &[3];
 
 /// The largest piece of a pack in one frame, in bytes.
 pub const CHUNK: usize = 256 * 1024;
