@@ -17,6 +17,7 @@ pub mod wire;
 
 pub mod transport;
 
+pub mod cloudflare;
 pub mod notify;
 
 pub mod agent;

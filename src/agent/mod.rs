@@ -29,6 +29,7 @@ mod events;
 
 mod account;
 mod as_deployed;
+mod certbot;
 mod filestore;
 mod health;
 mod http;

@@ -14,7 +14,9 @@ use super::{
     logs,
     observe::{new_rows, observe, releases_of_host},
     server::{FileError, Server},
-    status, with_causes,
+    status,
+    step::origin::signing_request,
+    with_causes,
 };
 use crate::{
     host::{HostName, UserName},
@@ -101,6 +103,12 @@ fn answer(server: &Server, request: Request) -> Reply {
             Ok(rows) => Reply::Counted(rows),
             Err(error) => fault(&error),
         },
+        Request::MakeSigningRequest { host, names } => {
+            match signing_request(server, &host, &names) {
+                Ok(text) => Reply::SigningRequest(text),
+                Err(error) => fault(&error),
+            }
+        }
         Request::Pack { .. }
         | Request::Logs(_)
         | Request::Execute(_)

@@ -26,6 +26,7 @@ pub(super) fn plan(prepared: &Prepared) -> Value {
         "previous": plan.transaction.previous,
         "switch": plan.switch.to_string(),
         "reasons": plan.reasons,
+        "certificate": plan.certificate,
         "interruption": plan.interruption,
         "commits": prepared.log,
         "databases": plan.upgrades.iter().map(database).collect::<Vec<_>>(),

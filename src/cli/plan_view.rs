@@ -180,5 +180,10 @@ fn closing(prepared: &Prepared, terminal: &Terminal) {
     terminal.result(&terminal.paint(Style::Cyan, "plan"));
     terminal.result(&format!("  way           {way}"));
     terminal.result(&format!("  because       {}", plan.reasons.join("; ")));
+    if let Some(certificate) = &plan.certificate {
+        let names: Vec<_> = certificate.names.iter().map(ToString::to_string).collect();
+        let (names, from) = (names.join(", "), &certificate.from);
+        terminal.result(&format!("  certificate   obtain one for {names} from {from}"));
+    }
     terminal.result(&format!("  interruption  {}", plan.interruption));
 }

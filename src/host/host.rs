@@ -140,6 +140,8 @@ pub struct NginxOptions {
     pub client_max_body_size: String,
     /// `database_manager`: whether `/web/database` is passed on (default no).
     pub database_manager: bool,
+    /// `cloudflare`: whether visitors come through Cloudflare (default no).
+    pub cloudflare: bool,
 }
 
 /// Where a vhost's certificate comes from.
@@ -147,6 +149,10 @@ pub struct NginxOptions {
 pub enum Tls {
     /// Plain HTTP only.
     None,
+    /// From Let's Encrypt, or another authority that speaks ACME: certbot obtains it.
+    LetsEncrypt,
+    /// From Cloudflare, which alone trusts it.
+    CloudflareOrigin,
     /// Files that are on the server.
     Files {
         /// `certificate`: the chain.

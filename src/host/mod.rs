@@ -16,6 +16,7 @@ mod place;
 mod reader;
 mod rendered;
 mod resolve;
+mod tls;
 mod tool_sections;
 
 pub use error::{ConfigError, SourceError};

@@ -59,7 +59,7 @@ mod tests {
                 ("mute".to_owned(), channel(&[], &[])),
             ]),
             desktop_notification: true,
-            upgrades_at_once: std::num::NonZeroU32::MIN,
+            ..Settings::default()
         };
         let heard = |environment, event| {
             let channels = channels_for(&settings, &name(environment), event);

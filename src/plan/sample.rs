@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use self::parts::{desired, observed};
 use super::{
-    CodeChange, DatabaseFacts, Desired, Files, HostFacts, ModuleDiff, Observed, Plan, ServiceFacts,
+    CertificateFacts, CodeChange, DatabaseFacts, Desired, Files, HostFacts, ModuleDiff, Observed, Plan, ServiceFacts,
     Step, make_plan,
 };
 use crate::{
@@ -82,6 +82,7 @@ impl Sample {
             series: sample.desired.service.series,
             as_deployed: None,
             foreign_drop_ins: Vec::new(),
+            certificates: CertificateFacts::default(),
         };
         sample.observed.server.listeners = Vec::new();
         let facts = sample.facts();

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer, default_environments,
+    Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer,
+    acme::WrittenAcme,
+    default_environments,
     values::{event_of, host_key, plain_word, webhook},
 };
 use crate::{
@@ -25,6 +27,8 @@ struct WrittenSettings {
     servers: IndexMap<Spanned<String>, Spanned<WrittenServer>>,
     #[serde(default)]
     notify: IndexMap<Spanned<String>, WrittenChannel>,
+    #[serde(default)]
+    acme: WrittenAcme,
     #[serde(default)]
     defaults: WrittenDefaults,
 }
@@ -89,17 +93,18 @@ impl Settings {
         };
         let servers = check.servers(written.servers);
         let notify = check.channels(written.notify, &environments);
+        let acme = check.acme(&written.acme);
         let desktop_notification = written.defaults.desktop_notification.unwrap_or(true);
         let upgrades_at_once = written.defaults.upgrades_at_once.unwrap_or(NonZeroU32::MIN);
         let settings =
-            Self { environments, servers, notify, desktop_notification, upgrades_at_once };
+            Self { environments, servers, notify, acme, desktop_notification, upgrades_at_once };
         ConfigError::unless_empty(faults, settings)
     }
 }
 
 /// The text that positions refer to.
 #[derive(Clone, Copy)]
-struct Source<'a> {
+pub(super) struct Source<'a> {
     text: &'a str,
     path: &'a Path,
 }
@@ -133,7 +138,7 @@ impl Source<'_> {
 }
 
 /// Turns what is written into types, and collects the faults.
-struct Check<'a> {
+pub(super) struct Check<'a> {
     source: Source<'a>,
     faults: &'a mut Vec<SourceError>,
 }
@@ -241,7 +246,7 @@ impl Check<'_> {
         channels
     }
 
-    fn value<T, U, E: std::fmt::Display>(
+    pub(super) fn value<T, U, E: std::fmt::Display>(
         &mut self,
         written: &Spanned<T>,
         parse: impl FnOnce(&T) -> Result<U, E>,

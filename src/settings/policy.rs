@@ -104,6 +104,7 @@ impl Default for Settings {
             environments: default_environments(),
             servers: IndexMap::new(),
             notify: IndexMap::new(),
+            acme: super::Acme::default(),
             desktop_notification: true,
             upgrades_at_once: std::num::NonZeroU32::MIN,
         }

@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 
+use super::Acme;
 use crate::host::{EnvironmentName, ServerName};
 use crate::source::{Branch, BranchPattern};
 
@@ -16,6 +17,8 @@ pub struct Settings {
     pub servers: IndexMap<ServerName, Server>,
     /// The notification channels, by name.
     pub notify: IndexMap<String, NotifyChannel>,
+    /// `[acme]`: who certifies hosts with `tls = letsencrypt`.
+    pub acme: Acme,
     /// `[defaults] desktop_notification` (default true).
     pub desktop_notification: bool,
     /// `[defaults] upgrades_at_once`: how many upgrades run on one server at the same

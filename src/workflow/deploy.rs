@@ -8,10 +8,12 @@ use tokio::time::sleep;
 
 use super::{
     Project, WorkflowError,
+    certificate::CertificateWish,
     desire::Target,
     files::{Options, Renderer},
     follow::Following,
     modules::{self, Live},
+    origin,
     outside::Public,
     saved::SavedPlan,
 };
@@ -20,7 +22,8 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record, make_plan,
+        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, WantedCertificate, live_record,
+        make_plan,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -170,7 +173,10 @@ impl Scene<'_> {
         let files = both_files(&renderer, observed, sensitive_keys, &request.mask_key)?;
         let mut redactor = Redactor::default();
         wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
-        let findings = Findings { wanted, live, diffs, files };
+        let mut wanted = wanted;
+        let wish = wanted.certificate.take();
+        let certificate = wish.map(|wish| wish.on(observed)).transpose()?;
+        let findings = Findings { wanted, live, diffs, files, certificate };
         Ok((desire(project, request, target, findings, observed), redactor))
     }
 }
@@ -214,6 +220,7 @@ pub(super) struct Wanted {
     options: Options,
     service: Service,
     pub(super) access: DatabaseAccess,
+    certificate: Option<CertificateWish>,
     directories: Vec<PathBuf>,
     addons: Vec<Addon>,
 }
@@ -225,6 +232,7 @@ impl Wanted {
         Ok(Self {
             service: renderer.service(&options),
             access: renderer.access(&options),
+            certificate: CertificateWish::of(target, renderer.secrets)?,
             addons: target.tree.addons(&directories)?,
             directories,
             options,
@@ -274,6 +282,7 @@ struct Findings {
     live: Option<Live>,
     diffs: ModuleDiffs,
     files: BothFiles,
+    certificate: Option<WantedCertificate>,
 }
 
 fn desire(
@@ -283,7 +292,7 @@ fn desire(
     findings: Findings,
     observed: &Observed,
 ) -> Desired {
-    let Findings { wanted, live, diffs, files } = findings;
+    let Findings { wanted, live, diffs, files, certificate } = findings;
     let changes = |tree| target.tree.changes(tree, target.tree.id()).ok();
     Desired {
         id: request.id.clone(),
@@ -299,6 +308,7 @@ fn desire(
         changes: live_record(observed).and_then(|live| changes(live.tree)),
         service: wanted.service,
         access: wanted.access,
+        certificate,
         databases: target.host.databases.clone(),
         network: network(target, files.marker),
         policy: policy(target),
@@ -325,12 +335,13 @@ impl Prepared {
     /// Fails where the transaction could not be begun.
     pub async fn begin(mut self) -> Result<Following, WorkflowError> {
         let host = self.desired.host.clone();
-        let transaction = Box::new(self.plan.transaction.clone());
+        let mut transaction = Box::new(self.plan.transaction.clone());
+        let issued = origin::issue(&mut self.agent, &self.desired, &mut transaction).await?;
         if let Err(source) = self.agent.send(&Request::Execute(transaction)).await {
             return Err(WorkflowError::LostSight { host, source });
         }
         let public = Public::of(&self.target.host, &self.target.settings);
-        Ok(Following::new(self.agent, host, public))
+        Ok(Following::new(self.agent, host, public).with_issued(issued))
     }
 
     /// Sends the objects that the server lacks. They lie there unused until a

@@ -1,6 +1,6 @@
 //! A transaction that is watched until it ends, or is left running.
 
-use super::{WorkflowError, outside::Public};
+use super::{WorkflowError, origin::Issued, outside::Public};
 use crate::{
     host::HostName,
     plan::{Event, Outcome},
@@ -16,6 +16,8 @@ pub struct Following {
     host: HostName,
     /// Where the host is looked at from outside once the release is live.
     public: Option<Public>,
+    /// The certificate that was issued for it.
+    issued: Option<Issued>,
 }
 
 /// What a transaction told.
@@ -45,7 +47,12 @@ pub struct Report {
 
 impl Following {
     pub(super) const fn new(agent: Agent, host: HostName, public: Option<Public>) -> Self {
-        Self { agent, host, public }
+        Self { agent, host, public, issued: None }
+    }
+
+    /// Watches what becomes of a certificate, too.
+    pub(super) fn with_issued(self, issued: Option<Issued>) -> Self {
+        Self { issued, ..self }
     }
 
     /// Returns the host.
@@ -87,6 +94,9 @@ impl Following {
     /// from outside.
     pub async fn finish(self, outcome: Outcome, interruption: Option<u64>) -> Report {
         self.agent.close().await;
+        if let Some(issued) = self.issued {
+            issued.settle(&outcome).await;
+        }
         let outside = match self.public {
             Some(public) if outcome == Outcome::Deployed => Some(public.look().await),
             _ => None,

@@ -1,6 +1,7 @@
 //! The stories of the tool, each told top to bottom. Does I/O.
 
 pub mod announce;
+mod certificate;
 pub mod attach;
 pub mod deploy;
 pub mod follow;
@@ -18,6 +19,7 @@ mod desire;
 mod error;
 mod files;
 mod modules;
+mod origin;
 mod outside;
 mod project;
 

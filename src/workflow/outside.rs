@@ -47,7 +47,7 @@ impl Public {
         let nginx = host.nginx.as_ref()?;
         let (scheme, port, usual) = match nginx.tls {
             Tls::None => ("http", nginx.port, 80),
-            Tls::Files { .. } => ("https", 443, 443),
+            Tls::Files { .. } | Tls::LetsEncrypt | Tls::CloudflareOrigin => ("https", 443, 443),
         };
         let name = host.name.as_str().to_owned();
         let at = if port == usual { name.clone() } else { format!("{name}:{port}") };

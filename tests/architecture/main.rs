@@ -8,7 +8,7 @@ use std::{
 
 /// The modules in the order in which data passes through them. Each may use
 /// those that stand before it, and no other.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "host",
     "layout",
     "odoo",
@@ -19,6 +19,7 @@ const ORDER: [&str; 13] = [
     "render",
     "wire",
     "transport",
+    "cloudflare",
     "notify",
     "agent",
     "workflow",

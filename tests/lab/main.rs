@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod authority;
 mod calm;
 mod channels;
 mod content;
@@ -29,6 +30,7 @@ mod rollback;
 mod saved;
 mod secrets;
 mod snapshot;
+mod tls;
 mod trouble;
 mod uninterrupted;
 mod world;

@@ -11,7 +11,7 @@ use crate::{
     layout::ReleaseNumber,
     odoo::Series,
     plan::{
-        AsDeployed, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, Files, HealthCheck,
+        AsDeployed, CertificateFacts, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, Files, HealthCheck,
         Holder, HostFacts, InstalledModule, Marker, Network, Observed, OnDrift, Policy,
         RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom, SeenAddon,
         ServerFacts, Service, ServiceFacts, Space, TransactionId, UpdateChoice,
@@ -83,6 +83,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
         },
         compared: files.clone(),
         files,
+        certificate: None,
         sensitive_keys: BTreeSet::new(),
         changes: Some(Vec::new()),
         diffs: BTreeMap::new(),
@@ -137,6 +138,7 @@ pub(super) fn observed(desired: &Desired) -> Observed {
                 vhost: files.vhost.clone(),
             }),
             foreign_drop_ins: Vec::new(),
+            certificates: CertificateFacts::default(),
         },
         cluster: ClusterFacts {
             version: Ok("17.5".into()),

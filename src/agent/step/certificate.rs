@@ -1,0 +1,172 @@
+//! Certificates from an authority: answering its challenges, and having it certify names.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{StepError, file, release};
+use crate::{
+    agent::{
+        certbot::{self, Lineage},
+        nginx::{self, Nginx},
+        server::{FileError, Server},
+        service::Systemd,
+        transaction::Run,
+        undo::Undo,
+    },
+    host::HostName,
+    layout::ACME_WEBROOT,
+    plan::ObtainCertificate,
+    render::CHALLENGE_PATH,
+};
+
+/// How long nginx may take to answer with what it just read.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The roots of private authorities, one after the other.
+const ROOTS: &str = "/etc/odoo-deploy/acme-roots.pem";
+
+/// The roots that the server trusts anyway.
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Has renewals trust those roots. certbot remembers the authority of a certificate, and not
+/// whom it trusted: that is an environment variable, which names one file with all roots.
+const DROP_IN: (&str, &str) = (
+    "/etc/systemd/system/certbot.service.d/odoo-deploy.conf",
+    "# Written by odoo-deploy: renewals trust the roots of private authorities, too.
+[Service]
+RuntimeDirectory=odoo-deploy-acme
+Environment=REQUESTS_CA_BUNDLE=/run/odoo-deploy-acme/roots.pem
+ExecStartPre=/usr/bin/sed -n \"w /run/odoo-deploy-acme/roots.pem\" /etc/ssl/certs/ca-certificates.crt /etc/odoo-deploy/acme-roots.pem
+",
+);
+
+/// Lets the names answer challenges, and proves that they do: a failed try at the authority
+/// counts against the name.
+pub(super) fn serve_challenges(
+    run: &mut Run<'_>,
+    vhost: &str,
+    names: &[HostName],
+) -> Result<(), StepError> {
+    let path = run.layout.vhost();
+    let nginx = Nginx::new(run.server);
+    {
+        let _lock = file::lock_nginx(run.server)?;
+        if run.server.read(&path)?.as_deref() != Some(vhost) {
+            nginx.test_staged(&path, vhost)?;
+            release::replace(run.server, &path, vhost, 0o644)?;
+            nginx.test()?;
+            nginx.reload()?;
+        }
+    }
+    let directory = webroot(run.server)?;
+    let token = format!("odoo-deploy-{}", run.transaction.host);
+    let answer = directory.join(&token);
+    release::replace(run.server, &answer, run.transaction.id.as_str(), 0o644)?;
+    let proven = names.iter().try_for_each(|name| {
+        let url = format!("http://{name}{CHALLENGE_PATH}{token}");
+        let expected = run.transaction.id.as_str();
+        nginx.prove(nginx::Marker { url: &url, expected, timeout: RELOAD_TIMEOUT })
+    });
+    file::remove_if_there(run.server, &answer)?;
+    Ok(proven?)
+}
+
+/// Makes the directory of answers, which nginx has to be able to read.
+fn webroot(server: &Server) -> Result<PathBuf, FileError> {
+    let root = Path::new(ACME_WEBROOT);
+    let below = root.join(CHALLENGE_PATH.trim_matches('/'));
+    let path = server.path(&below);
+    fs::create_dir_all(&path).map_err(FileError::at("create", &below))?;
+    for directory in below.ancestors().take_while(|path| path.starts_with("/var/lib/odoo-deploy")) {
+        fs::set_permissions(server.path(directory), fs::Permissions::from_mode(0o755))
+            .map_err(FileError::at("open up", directory))?;
+    }
+    Ok(below)
+}
+
+/// Tells how the certificate gets back to what it is now.
+pub(super) fn way_back(
+    run: &mut Run<'_>,
+    step: &ObtainCertificate,
+) -> Result<Vec<Undo>, StepError> {
+    let name = step.names.first().expect("a certificate has a name");
+    let lineage = Lineage::new(run.server, name);
+    let version = lineage.version();
+    let files = [lineage.renewal(), PathBuf::from(ROOTS), PathBuf::from(DROP_IN.0)];
+    let files = file::set_copies_aside(run, &files)?;
+    Ok(vec![Undo::CertificateBack { name: name.clone(), version, files }])
+}
+
+/// Has the authority certify the names.
+pub(super) fn obtain(run: &mut Run<'_>, step: &ObtainCertificate) -> Result<(), StepError> {
+    webroot(run.server)?;
+    if let Some(root) = &step.root {
+        trust(run.server, root)?;
+    }
+    let roots = bundle(run)?;
+    let obtained = certbot::obtain(run.server, step, roots.as_deref());
+    if let Some(roots) = roots {
+        file::remove_if_there(run.server, &roots)?;
+    }
+    obtained
+}
+
+/// Trusts a root from here on: renewals need it, too.
+fn trust(server: &Server, root: &str) -> Result<(), StepError> {
+    let path = Path::new(ROOTS);
+    let mut known = server.read(path)?.unwrap_or_default();
+    if !known.contains(root.trim()) {
+        known.push_str(root.trim());
+        known.push('\n');
+        make_parent(server, path)?;
+        release::replace(server, path, &known, 0o644)?;
+    }
+    let path = Path::new(DROP_IN.0);
+    if server.read(path)?.as_deref() != Some(DROP_IN.1) {
+        make_parent(server, path)?;
+        release::replace(server, path, DROP_IN.1, 0o644)?;
+        Systemd::new(server).daemon_reload()?;
+    }
+    Ok(())
+}
+
+fn make_parent(server: &Server, path: &Path) -> Result<(), FileError> {
+    let directory = path.parent().expect("a file has a directory");
+    fs::create_dir_all(server.path(directory)).map_err(FileError::at("create", directory))
+}
+
+/// Writes all roots into one file, where there are private ones.
+fn bundle(run: &Run<'_>) -> Result<Option<PathBuf>, FileError> {
+    let Some(private) = run.server.read(Path::new(ROOTS))? else { return Ok(None) };
+    let mut all = run.server.read(Path::new(SYSTEM_ROOTS))?.unwrap_or_default();
+    all.push_str(&private);
+    let path = run.directory.join("acme-roots.pem");
+    release::replace(run.server, &path, &all, 0o600)?;
+    Ok(Some(path))
+}
+
+/// Takes the certificate back to the version it was. One that is new stays: it harms nobody,
+/// and authorities issue the same one a few times a week only.
+pub(in crate::agent) fn take_back(
+    run: &mut Run<'_>,
+    name: &HostName,
+    version: Option<u32>,
+    files: &[(PathBuf, Option<PathBuf>)],
+) -> Result<(), StepError> {
+    let lineage = Lineage::new(run.server, name);
+    match version {
+        Some(version) if lineage.version() != Some(version) => lineage.go_back_to(version)?,
+        Some(_) => {}
+        None if lineage.version().is_some() => {
+            run.kept.push(format!("the certificate {}", lineage.live().display()));
+            return Ok(());
+        }
+        None => lineage.forget()?,
+    }
+    file::put_back(run.server, files)?;
+    Ok(Systemd::new(run.server).daemon_reload()?)
+}
