@@ -83,7 +83,9 @@ impl OriginError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoAnswer { .. } => "look at the network of this machine, and at `endpoint` in `[dns]`",
+            Self::NoAnswer { .. } => {
+                "look at the network of this machine, and at `endpoint` in `[dns]`"
+            }
             Self::Refused { status: 401 | 403, .. } => {
                 "the token needs the permission `SSL and Certificates: Edit` for the zone"
             }

@@ -83,12 +83,16 @@ fn refusal(said: &str, directory: &str) -> StepError {
     if let Some((domain, kind, detail)) = problems.first() {
         let hint = match *kind {
             "caa" => "the DNS says by a CAA record which authorities may certify the name",
-            _ => "every name, aliases too, has to lead to port 80 of this server: look at its DNS records and the firewall",
+            _ => {
+                "every name, aliases too, has to lead to port 80 of this server: look at its DNS records and the firewall"
+            }
         };
         let details = problems.iter().skip(1);
         return StepError::found(format!("{directory} could not check {domain}: {detail}"))
             .with_hint(hint)
-            .with_details(details.map(|(domain, _, detail)| format!("{domain}: {detail}")).collect());
+            .with_details(
+                details.map(|(domain, _, detail)| format!("{domain}: {detail}")).collect(),
+            );
     }
     let why = lines
         .iter()
@@ -98,14 +102,23 @@ fn refusal(said: &str, directory: &str) -> StepError {
     let why = why.copied().unwrap_or("certbot says nothing");
     let why = why.strip_prefix("ValueError: ").unwrap_or(why);
     let (what, hint) = if said.contains("CERTIFICATE_VERIFY_FAILED") {
-        ("is not trusted", "name the root of its own certificate by `ca` in `[acme]` of config/deploy.toml")
+        (
+            "is not trusted",
+            "name the root of its own certificate by `ca` in `[acme]` of config/deploy.toml",
+        )
     } else if is_rate_limited(said) {
-        ("refuses", "its limits are a matter of hours, or of a week for the same names; its staging directory has higher ones")
+        (
+            "refuses",
+            "its limits are a matter of hours, or of a week for the same names; its staging directory has higher ones",
+        )
     } else if ["Connection refused", "Max retries exceeded", "resolve", "Requesting "]
         .iter()
         .any(|text| why.contains(text))
     {
-        ("cannot be reached", "the server has to reach it: look at `directory` in `[acme]`, its DNS and the firewall")
+        (
+            "cannot be reached",
+            "the server has to reach it: look at `directory` in `[acme]`, its DNS and the firewall",
+        )
     } else {
         ("refuses", "/var/log/letsencrypt/letsencrypt.log on the server has more")
     };

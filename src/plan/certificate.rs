@@ -287,7 +287,9 @@ mod tests {
             plan.certificate.expect("one is obtained").because
         };
         assert_eq!(
-            because(&|one| { one.names.insert("www.acme.example.com".into()); }),
+            because(&|one| {
+                one.names.insert("www.acme.example.com".into());
+            }),
             "the present one is for www.acme.example.com as well"
         );
         assert_eq!(

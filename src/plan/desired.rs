@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    TransactionId, access::DatabaseAccess, certificate::WantedCertificate, modules::ModuleDiffs, observed::Holder,
-    rollback::Rollback, step::Service,
+    TransactionId, access::DatabaseAccess, certificate::WantedCertificate, modules::ModuleDiffs,
+    observed::Holder, rollback::Rollback, step::Service,
 };
 use crate::{
     host::{DatabaseName, EnvironmentName, HostName, ModuleName},

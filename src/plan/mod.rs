@@ -26,8 +26,8 @@ mod upgrade;
 
 pub use access::DatabaseAccess;
 pub use certificate::{
-    AcmeIssuer, CertificateFacts, CertificatePlan, InstallCertificate, IssuedCertificate, Issuer, LATE,
-    ObtainCertificate, OriginIssuer, WantedCertificate,
+    AcmeIssuer, CertificateFacts, CertificatePlan, InstallCertificate, IssuedCertificate, Issuer,
+    LATE, ObtainCertificate, OriginIssuer, WantedCertificate,
 };
 pub use copy_name::{CopyKind, CopyName};
 pub use desired::{Desired, Files, Network, OnDrift, Policy, UpdateChoice};

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use self::parts::{desired, observed};
 use super::{
-    CertificateFacts, CodeChange, DatabaseFacts, Desired, Files, HostFacts, ModuleDiff, Observed, Plan, ServiceFacts,
-    Step, make_plan,
+    CertificateFacts, CodeChange, DatabaseFacts, Desired, Files, HostFacts, ModuleDiff, Observed,
+    Plan, ServiceFacts, Step, make_plan,
 };
 use crate::{
     host::{DatabaseName, HostName, ModuleName},

@@ -121,7 +121,11 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
                     }
                     escaped = other == '\\' && !escaped;
                 }
-                tokens.push(Token { kind: Kind::Word, text: &text[start + 1..end], at: start..end });
+                tokens.push(Token {
+                    kind: Kind::Word,
+                    text: &text[start + 1..end],
+                    at: start..end,
+                });
             }
             _ => {
                 let mut end = start + c.len_utf8();
@@ -158,12 +162,8 @@ mod tests {
         let blocks = server_blocks(text);
         let seen: Vec<_> =
             blocks.iter().map(|block| (block.on_port_80, block.names.join(" "))).collect();
-        let expected = [
-            (true, "a.example b.example"),
-            (false, "a.example"),
-            (true, "c.example"),
-            (false, ""),
-        ];
+        let expected =
+            [(true, "a.example b.example"), (false, "a.example"), (true, "c.example"), (false, "")];
         assert_eq!(seen, expected.map(|(on, names)| (on, names.to_owned())));
         assert!(text[blocks[0].body.clone()].trim_end().ends_with("return 200 \"}\"; }"));
         assert_eq!(text.as_bytes()[blocks[0].body.end], b'}');

@@ -267,7 +267,10 @@ mod tests {
         let mut input = with_tls();
         input.tls.as_mut().expect("it has TLS").key = "/k; return 200".into();
         assert!(vhost(&input, None).is_err());
-        assert!(vhost(&VhostInput { trusted_proxies: vec!["all;".into()], ..with_tls() }, None).is_err());
+        assert!(
+            vhost(&VhostInput { trusted_proxies: vec!["all;".into()], ..with_tls() }, None)
+                .is_err()
+        );
         assert!(vhost(&VhostInput { port: 443, ..with_tls() }, None).is_err());
     }
 

@@ -2,10 +2,10 @@
 
 use super::{WorkflowError, desire::Target};
 use crate::{
-    host::{ConfigError, HostName, NginxOptions, Tls},
+    host::{HostName, NginxOptions, Tls},
     plan::{AcmeIssuer, Issuer, Observed, OriginIssuer, WantedCertificate},
     render,
-    secret::Secrets,
+    secret::{Redactor, Secrets},
     settings::{DnsProvider, DnsZone},
 };
 
@@ -30,10 +30,7 @@ struct Authority {
 
 impl CertificateWish {
     /// Reads it from the host and `[acme]`; none where the tool obtains no certificate.
-    pub(super) fn of(
-        target: &Target,
-        secrets: &Secrets,
-    ) -> Result<Option<Self>, WorkflowError> {
+    pub(super) fn of(target: &Target, secrets: &Secrets) -> Result<Option<Self>, WorkflowError> {
         let Some(nginx) = &target.host.nginx else { return Ok(None) };
         let from = match nginx.tls {
             Tls::None | Tls::Files { .. } => return Ok(None),
@@ -44,9 +41,16 @@ impl CertificateWish {
     }
 
     /// Completes it by what is on the server.
-    pub(super) fn on(self, observed: &Observed) -> Result<WantedCertificate, WorkflowError> {
+    pub(super) fn on(
+        self,
+        observed: &Observed,
+        redactor: &mut Redactor,
+    ) -> Result<WantedCertificate, WorkflowError> {
         let issuer = match self.from {
-            From::Cloudflare(issuer) => Issuer::CloudflareOrigin(issuer),
+            From::Cloudflare(issuer) => {
+                redactor.add(&issuer.token);
+                Issuer::CloudflareOrigin(issuer)
+            }
             From::Acme(authority) => Issuer::Acme(AcmeIssuer {
                 challenge_vhost: self::challenge_vhost(&self.names, observed)?,
                 email: authority.email,
@@ -108,7 +112,9 @@ fn cloudflare(target: &Target, secrets: &Secrets) -> Result<OriginIssuer, Workfl
             "write `[dns.\"ZONE\"]` with `provider = \"cloudflare\"` and its `token`; commit and push it",
         ));
     };
-    let token = secrets.resolve(token).map_err(ConfigError::from)?;
+    let token = secrets
+        .resolve(token)
+        .map_err(|missing| WorkflowError::usage(missing.to_string(), missing.hint()))?;
     Ok(OriginIssuer { endpoint: endpoint.clone(), token })
 }
 

@@ -22,8 +22,8 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, WantedCertificate, live_record,
-        make_plan,
+        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, WantedCertificate,
+        live_record, make_plan,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -175,7 +175,7 @@ impl Scene<'_> {
         wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
         let mut wanted = wanted;
         let wish = wanted.certificate.take();
-        let certificate = wish.map(|wish| wish.on(observed)).transpose()?;
+        let certificate = wish.map(|wish| wish.on(observed, &mut redactor)).transpose()?;
         let findings = Findings { wanted, live, diffs, files, certificate };
         Ok((desire(project, request, target, findings, observed), redactor))
     }

@@ -210,12 +210,18 @@ impl Renderer<'_> {
             Tls::LetsEncrypt => {
                 let directory = layout.acme_certificate();
                 let [certificate, key] = ["fullchain.pem", "privkey.pem"];
-                Some(VhostTls { certificate: directory.join(certificate), key: directory.join(key) })
+                Some(VhostTls {
+                    certificate: directory.join(certificate),
+                    key: directory.join(key),
+                })
             }
             Tls::CloudflareOrigin => {
                 let directory = layout.origin_certificate();
                 let [certificate, key] = ["certificate.pem", "key.pem"];
-                Some(VhostTls { certificate: directory.join(certificate), key: directory.join(key) })
+                Some(VhostTls {
+                    certificate: directory.join(certificate),
+                    key: directory.join(key),
+                })
             }
         };
         let input = VhostInput {

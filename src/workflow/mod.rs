@@ -1,8 +1,8 @@
 //! The stories of the tool, each told top to bottom. Does I/O.
 
 pub mod announce;
-mod certificate;
 pub mod attach;
+mod certificate;
 pub mod deploy;
 pub mod follow;
 pub mod history;

@@ -35,8 +35,7 @@ pub(super) async fn issue(
         return Ok(None);
     };
     let names = step.names.clone();
-    let question =
-        Request::MakeSigningRequest { host: desired.host.clone(), names: names.clone() };
+    let question = Request::MakeSigningRequest { host: desired.host.clone(), names: names.clone() };
     agent.send(&question).await?;
     let request = match agent.receive().await? {
         Reply::SigningRequest(request) => request,

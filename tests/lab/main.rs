@@ -6,6 +6,7 @@
 mod authority;
 mod calm;
 mod channels;
+mod cloudflare;
 mod content;
 mod drift;
 mod faults;

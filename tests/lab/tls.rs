@@ -93,7 +93,7 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
     world
         .deploy_ok(&["--branch", "demo"])
         .expect_said(&format!("obtain one for {HOST} from {}", authority.directory))
-        .expect_said("release 1 is live and verified");
+        .expect_said("release 2 is live and verified");
     assert_eq!(https_status(server, HOST, LOGIN), "200");
     let clear = server.get(LOGIN);
     assert_eq!(clear.status, 301);
@@ -117,7 +117,11 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
     assert_eq!(plan.event("plan")["drift"], serde_json::json!([]));
 
     // One of two names leads nowhere: the one that is served stays as it is.
-    world.edit(&world.host_conf(HOST), "[deploy.nginx]", &format!("[deploy.nginx]\naliases = {ALIAS}"));
+    world.edit(
+        &world.host_conf(HOST),
+        "[deploy.nginx]",
+        &format!("[deploy.nginx]\naliases = {ALIAS}"),
+    );
     world.commit("Answer another name");
     let (state, files) = (world.state(), tls_files(server));
     world

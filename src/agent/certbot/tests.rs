@@ -55,7 +55,9 @@ fn an_authority_that_is_away_or_not_trusted_or_tired_is_told_apart() {
     assert!(message.contains("refuses: Error creating new order :: too many"), "{message}");
     assert!(hint.contains("limits"), "{hint}");
     let (message, _, _) = after("The server will not issue certificates for the identifier");
-    assert!(message.ends_with("refuses: The server will not issue certificates for the identifier"));
+    assert!(
+        message.ends_with("refuses: The server will not issue certificates for the identifier")
+    );
     assert_eq!(said("").0, "https://acme.example/dir refuses: certbot says nothing");
 }
 

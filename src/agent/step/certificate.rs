@@ -112,7 +112,20 @@ pub(super) fn obtain(run: &mut Run<'_>, step: &ObtainCertificate) -> Result<(), 
     if let Some(roots) = roots {
         file::remove_if_there(run.server, &roots)?;
     }
-    obtained
+    obtained?;
+    warn_unless_renewed(run)
+}
+
+/// Says so where nothing renews what was just obtained.
+fn warn_unless_renewed(run: &mut Run<'_>) -> Result<(), StepError> {
+    let mut command = run.server.command("systemctl");
+    command.args(["is-active", "--quiet", "certbot.timer", "snap.certbot.renew.timer"]);
+    if !run.server.output(&mut command)?.status.success() {
+        run.warn(
+            "nothing renews certificates on the server: `systemctl enable --now certbot.timer`",
+        );
+    }
+    Ok(())
 }
 
 /// Trusts a root from here on: renewals need it, too.

@@ -198,9 +198,7 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         }
         Step::CheckUnit { unit } => check::unit(run, unit),
         Step::CheckVhost { vhost } => check::vhost(run, vhost),
-        Step::ServeChallenges { vhost, names } => {
-            certificate::serve_challenges(run, vhost, names)
-        }
+        Step::ServeChallenges { vhost, names } => certificate::serve_challenges(run, vhost, names),
         Step::ObtainCertificate(step) => certificate::obtain(run, step),
         Step::InstallCertificate(step) => origin::install(run, step),
         Step::ImportModules { number, modules } => check::imports(run, *number, modules),

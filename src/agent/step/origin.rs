@@ -102,7 +102,8 @@ fn check_pair(server: &Server, directory: &Path) -> Result<(), StepError> {
     if server.run(&mut of_certificate)? == server.run(&mut of_key)? {
         return Ok(());
     }
-    Err(StepError::found("the certificate is not one of this server's key").with_hint("deploy again"))
+    Err(StepError::found("the certificate is not one of this server's key")
+        .with_hint("deploy again"))
 }
 
 /// Removes what no transaction goes back to any more.

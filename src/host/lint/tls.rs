@@ -28,8 +28,9 @@ fn port(view: &View<'_>, nginx: &NginxOptions) -> Option<Finding> {
 
 fn private_name(view: &View<'_>, name: &HostName) -> Option<Finding> {
     let text = name.as_str();
-    let is_private =
-        !text.contains('.') || text.ends_with(".localhost") || text.parse::<std::net::Ipv4Addr>().is_ok();
+    let is_private = !text.contains('.')
+        || text.ends_with(".localhost")
+        || text.parse::<std::net::Ipv4Addr>().is_ok();
     is_private.then(|| {
         let message = format!("no authority certifies `{name}`: it is no name of the public DNS");
         let hint = "use a full hostname, or `tls = none`";
