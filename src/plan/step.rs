@@ -42,7 +42,7 @@ pub struct Transaction {
     pub sensitive_keys: BTreeSet<String>,
     /// Options that stay at the server's own value.
     pub keep: Vec<String>,
-    /// Steps that touch nothing live.
+    /// Steps that users notice nothing of, and that leave nothing behind where they fail.
     pub prepare: Vec<Step>,
     /// Steps that change what is live; a failure reverts them.
     pub carry_out: Vec<Step>,

@@ -58,7 +58,7 @@ fn served_serial(server: &Server) -> String {
 
 /// What a certificate and the vhost that names it consist of.
 fn tls_files(server: &Server) -> String {
-    let script = "cd /etc && find nginx letsencrypt odoo-deploy systemd/system/certbot.service.d \
+    let script = "cd /etc && find nginx letsencrypt odoo-deploy \
                   -type f -o -type l | sort | while read -r file; do \
                     echo \"$file $(readlink \"$file\") $(sha256sum <\"$file\")\"; done";
     server.script(script).stdout

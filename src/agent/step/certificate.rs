@@ -26,21 +26,22 @@ use crate::{
 /// How long nginx may take to answer with what it just read.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The roots of private authorities, one after the other.
-const ROOTS: &str = "/etc/odoo-deploy/acme-roots.pem";
+/// The roots of private authorities, a file for each host that is certified by one.
+const ROOTS: &str = "/etc/odoo-deploy/acme-roots";
 
 /// The roots that the server trusts anyway.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Has renewals trust those roots. certbot remembers the authority of a certificate, and not
 /// whom it trusted: that is an environment variable, which names one file with all roots.
+/// It stays on a server, as the directory does, whatever hosts come and go.
 const DROP_IN: (&str, &str) = (
     "/etc/systemd/system/certbot.service.d/odoo-deploy.conf",
     "# Written by odoo-deploy: renewals trust the roots of private authorities, too.
 [Service]
 RuntimeDirectory=odoo-deploy-acme
 Environment=REQUESTS_CA_BUNDLE=/run/odoo-deploy-acme/roots.pem
-ExecStartPre=/usr/bin/sed -n \"w /run/odoo-deploy-acme/roots.pem\" /etc/ssl/certs/ca-certificates.crt /etc/odoo-deploy/acme-roots.pem
+ExecStartPre=/usr/bin/find /etc/ssl/certs/ca-certificates.crt /etc/odoo-deploy/acme-roots -type f -exec /usr/bin/sed -n \"w /run/odoo-deploy-acme/roots.pem\" {} +
 ",
 );
 
@@ -96,7 +97,7 @@ pub(super) fn way_back(
     let name = step.names.first().expect("a certificate has a name");
     let lineage = Lineage::new(run.server, name);
     let version = lineage.version();
-    let files = [lineage.renewal(), PathBuf::from(ROOTS), PathBuf::from(DROP_IN.0)];
+    let files = [lineage.renewal(), root_file(&run.transaction.host)];
     let files = file::set_copies_aside(run, &files)?;
     Ok(vec![Undo::CertificateBack { name: name.clone(), version, files }])
 }
@@ -104,9 +105,7 @@ pub(super) fn way_back(
 /// Has the authority certify the names.
 pub(super) fn obtain(run: &mut Run<'_>, step: &ObtainCertificate) -> Result<(), StepError> {
     webroot(run.server)?;
-    if let Some(root) = &step.root {
-        trust(run.server, root)?;
-    }
+    trust(run, step.root.as_deref())?;
     let roots = bundle(run)?;
     let obtained = certbot::obtain(run.server, step, roots.as_deref());
     if let Some(roots) = roots {
@@ -128,21 +127,23 @@ fn warn_unless_renewed(run: &mut Run<'_>) -> Result<(), StepError> {
     Ok(())
 }
 
+fn root_file(host: &HostName) -> PathBuf {
+    Path::new(ROOTS).join(format!("{host}.pem"))
+}
+
 /// Trusts a root from here on: renewals need it, too.
-fn trust(server: &Server, root: &str) -> Result<(), StepError> {
-    let path = Path::new(ROOTS);
-    let mut known = server.read(path)?.unwrap_or_default();
-    if !known.contains(root.trim()) {
-        known.push_str(root.trim());
-        known.push('\n');
-        make_parent(server, path)?;
-        release::replace(server, path, &known, 0o644)?;
-    }
+fn trust(run: &Run<'_>, root: Option<&str>) -> Result<(), StepError> {
+    let file = root_file(&run.transaction.host);
+    let Some(root) = root else {
+        return Ok(file::remove_if_there(run.server, &file)?);
+    };
+    make_parent(run.server, &file)?;
+    release::replace(run.server, &file, &format!("{}\n", root.trim()), 0o644)?;
     let path = Path::new(DROP_IN.0);
-    if server.read(path)?.as_deref() != Some(DROP_IN.1) {
-        make_parent(server, path)?;
-        release::replace(server, path, DROP_IN.1, 0o644)?;
-        Systemd::new(server).daemon_reload()?;
+    if run.server.read(path)?.as_deref() != Some(DROP_IN.1) {
+        make_parent(run.server, path)?;
+        release::replace(run.server, path, DROP_IN.1, 0o644)?;
+        Systemd::new(run.server).daemon_reload()?;
     }
     Ok(())
 }
@@ -154,9 +155,17 @@ fn make_parent(server: &Server, path: &Path) -> Result<(), FileError> {
 
 /// Writes all roots into one file, where there are private ones.
 fn bundle(run: &Run<'_>) -> Result<Option<PathBuf>, FileError> {
-    let Some(private) = run.server.read(Path::new(ROOTS))? else { return Ok(None) };
-    let mut all = run.server.read(Path::new(SYSTEM_ROOTS))?.unwrap_or_default();
-    all.push_str(&private);
+    let entries = fs::read_dir(run.server.path(Path::new(ROOTS)));
+    let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let mut files: Vec<_> = names.map(|name| Path::new(ROOTS).join(name)).collect();
+    if files.is_empty() {
+        return Ok(None);
+    }
+    files.push(SYSTEM_ROOTS.into());
+    let mut all = String::new();
+    for file in files {
+        all.push_str(&run.server.read(&file)?.unwrap_or_default());
+    }
     let path = run.directory.join("acme-roots.pem");
     release::replace(run.server, &path, &all, 0o600)?;
     Ok(Some(path))
@@ -175,11 +184,11 @@ pub(in crate::agent) fn take_back(
         Some(version) if lineage.version() != Some(version) => lineage.go_back_to(version)?,
         Some(_) => {}
         None if lineage.version().is_some() => {
-            run.kept.push(format!("the certificate {}", lineage.live().display()));
+            let live = lineage.live();
+            run.warn(format!("the new certificate stays for the next try: {}", live.display()));
             return Ok(());
         }
         None => lineage.forget()?,
     }
-    file::put_back(run.server, files)?;
-    Ok(Systemd::new(run.server).daemon_reload()?)
+    file::put_back(run.server, files)
 }
