@@ -356,7 +356,7 @@ mod tests {
         assert!(at("fetch the lists") < at("install ca-certificates"));
         assert!(at("install ca-certificates") < at("configure PostgreSQL 17"));
         assert!(at("configure PostgreSQL") < at("create the role `odoo`"));
-        assert!(at("install Odoo") < at("no /etc/logrotate.d/odoo-19"));
+        assert!(at("install Odoo") < at("logrotate.d/odoo-deploy, in place of"));
         assert!(at("enable and start") < at("close every port but 22, 80, 443"));
         assert!(at("/etc/sudoers.d/odoo-deploy") > 0);
         assert!(plan.diffs.iter().all(|diff| diff.is_new));

@@ -242,9 +242,11 @@ impl fmt::Display for SetupStep {
             }
             Self::Configure { reader, files, remove } => {
                 let written = files.iter().map(|file| file.path.display().to_string());
-                let removed = remove.iter().map(|path| format!("no {}", path.display()));
-                let all = written.chain(removed).collect::<Vec<_>>().join(", ");
-                write!(f, "configure {reader}: {all}")
+                write!(f, "configure {reader}: {}", written.collect::<Vec<_>>().join(", "))?;
+                if !remove.is_empty() {
+                    f.write_str(", in place of what the package brings")?;
+                }
+                Ok(())
             }
             Self::TunePostgres { version, file } => {
                 let path = file.path.display();
