@@ -105,6 +105,8 @@ pub enum Request {
         /// The names to be certified.
         names: Vec<HostName>,
     },
+    /// Asks something of the server as a machine.
+    Server(super::ServerRequest),
 }
 
 /// What is to be observed.
@@ -184,6 +186,8 @@ pub enum Reply {
     SigningRequest(String),
     /// Answers [`Request::CountRows`]; a database that could not be asked is left out.
     Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
+    /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
+    Server(super::ServerReply),
 }
 
 /// The releases of a host.

@@ -17,6 +17,7 @@ const ORDER: [&str; 14] = [
     "source",
     "plan",
     "render",
+    "setup",
     "wire",
     "transport",
     "cloudflare",
@@ -44,7 +45,7 @@ const DOORS: [(&str, &[&str]); 6] = [
 ];
 
 /// Modules that neither read nor write anything.
-const PURE: [&str; 4] = ["plan", "render", "odoo", "layout"];
+const PURE: [&str; 5] = ["plan", "render", "setup", "odoo", "layout"];
 
 /// What reaches the outside world.
 const OUTSIDE: [&str; 6] =
