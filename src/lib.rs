@@ -19,6 +19,8 @@ pub mod transport;
 
 pub mod notify;
 
+pub mod dns;
+
 pub mod agent;
 pub mod workflow;
 

@@ -1,6 +1,6 @@
 //! Reads the text of `config/deploy.toml`.
 
-use std::{num::NonZeroU32, ops::Range, path::Path};
+use std::{net::IpAddr, num::NonZeroU32, ops::Range, path::Path};
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::{
     Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer, default_environments,
+    dns::WrittenZone,
     values::{event_of, host_key, plain_word, webhook},
 };
 use crate::{
@@ -23,6 +24,8 @@ struct WrittenSettings {
     environments: Option<IndexMap<Spanned<String>, WrittenEnvironment>>,
     #[serde(default)]
     servers: IndexMap<Spanned<String>, Spanned<WrittenServer>>,
+    #[serde(default)]
+    dns: IndexMap<Spanned<String>, WrittenZone>,
     #[serde(default)]
     notify: IndexMap<Spanned<String>, WrittenChannel>,
     #[serde(default)]
@@ -52,6 +55,7 @@ struct WrittenServer {
     #[serde(default)]
     jump: Vec<Spanned<String>>,
     ssh_config: Option<Spanned<String>>,
+    public_addresses: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -87,12 +91,20 @@ impl Settings {
             Some(environments) => check.environments(environments),
             None => default_environments(),
         };
-        let servers = check.servers(written.servers);
+        let (servers, public_addresses) = check.servers(written.servers);
+        let dns = check.zones(written.dns);
         let notify = check.channels(written.notify, &environments);
         let desktop_notification = written.defaults.desktop_notification.unwrap_or(true);
         let upgrades_at_once = written.defaults.upgrades_at_once.unwrap_or(NonZeroU32::MIN);
-        let settings =
-            Self { environments, servers, notify, desktop_notification, upgrades_at_once };
+        let settings = Self {
+            environments,
+            servers,
+            public_addresses,
+            dns,
+            notify,
+            desktop_notification,
+            upgrades_at_once,
+        };
         ConfigError::unless_empty(faults, settings)
     }
 }
@@ -133,7 +145,7 @@ impl Source<'_> {
 }
 
 /// Turns what is written into types, and collects the faults.
-struct Check<'a> {
+pub(super) struct Check<'a> {
     source: Source<'a>,
     faults: &'a mut Vec<SourceError>,
 }
@@ -161,16 +173,22 @@ impl Check<'_> {
     fn servers(
         &mut self,
         written: IndexMap<Spanned<String>, Spanned<WrittenServer>>,
-    ) -> IndexMap<ServerName, Server> {
+    ) -> (IndexMap<ServerName, Server>, IndexMap<ServerName, Vec<IpAddr>>) {
         let mut servers = IndexMap::new();
-        for (name, server) in written {
+        let mut addresses = IndexMap::new();
+        for (name, mut server) in written {
+            let public = server.get_mut().public_addresses.take();
+            let public = public.map(|written| self.addresses(&written));
             let parsed = self.value(&name, |text| ServerName::parse(text));
             let server = self.server(&name, server.into_inner());
             if let (Some(name), Some(server)) = (parsed, server) {
+                if let Some(public) = public {
+                    addresses.insert(name.clone(), public);
+                }
                 servers.insert(name, server);
             }
         }
-        servers
+        (servers, addresses)
     }
 
     fn server(&mut self, name: &Spanned<String>, written: WrittenServer) -> Option<Server> {
@@ -241,7 +259,7 @@ impl Check<'_> {
         channels
     }
 
-    fn value<T, U, E: std::fmt::Display>(
+    pub(super) fn value<T, U, E: std::fmt::Display>(
         &mut self,
         written: &Spanned<T>,
         parse: impl FnOnce(&T) -> Result<U, E>,
@@ -255,7 +273,12 @@ impl Check<'_> {
         }
     }
 
-    fn fault<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, hint: Option<&str>) {
+    pub(super) fn fault<T>(
+        &mut self,
+        at: &Spanned<T>,
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) {
         let origin = self.source.origin(at.span());
         let fault = SourceError::new(&origin, message);
         self.faults.push(fault.with_optional_hint(hint.map(str::to_owned)));

@@ -1,10 +1,11 @@
 //! `config/deploy.toml`, checked.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{net::IpAddr, num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 
-use crate::host::{EnvironmentName, ServerName};
+use super::DnsZone;
+use crate::host::{EnvironmentName, HostName, ServerName};
 use crate::source::{Branch, BranchPattern};
 
 /// Everything `config/deploy.toml` says.
@@ -14,6 +15,10 @@ pub struct Settings {
     pub environments: IndexMap<EnvironmentName, Environment>,
     /// The servers, by name.
     pub servers: IndexMap<ServerName, Server>,
+    /// `public_addresses` of the servers that have any written.
+    pub public_addresses: IndexMap<ServerName, Vec<IpAddr>>,
+    /// The zones of the DNS, by name.
+    pub dns: IndexMap<HostName, DnsZone>,
     /// The notification channels, by name.
     pub notify: IndexMap<String, NotifyChannel>,
     /// `[defaults] desktop_notification` (default true).

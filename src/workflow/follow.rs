@@ -1,6 +1,10 @@
 //! A transaction that is watched until it ends, or is left running.
 
-use super::{WorkflowError, outside::Public};
+use super::{
+    WorkflowError,
+    dns::{Records, Settled},
+    outside::Public,
+};
 use crate::{
     host::HostName,
     plan::{Event, Outcome},
@@ -16,6 +20,8 @@ pub struct Following {
     host: HostName,
     /// Where the host is looked at from outside once the release is live.
     public: Option<Public>,
+    /// What was written into the DNS for it.
+    records: Records,
 }
 
 /// What a transaction told.
@@ -44,8 +50,13 @@ pub struct Report {
 }
 
 impl Following {
-    pub(super) const fn new(agent: Agent, host: HostName, public: Option<Public>) -> Self {
-        Self { agent, host, public }
+    pub(super) fn new(agent: Agent, host: HostName, public: Option<Public>) -> Self {
+        Self { agent, host, public, records: Records::default() }
+    }
+
+    /// Has records to settle when the transaction ends.
+    pub(super) fn with_records(self, records: Records) -> Self {
+        Self { records, ..self }
     }
 
     /// Returns the host.
@@ -81,6 +92,11 @@ impl Following {
     /// Hangs up. The transaction goes on by itself.
     pub async fn leave(self) {
         self.agent.close().await;
+    }
+
+    /// Brings the host's records into line with how the transaction ended.
+    pub async fn settle(&mut self, outcome: &Outcome) -> Settled {
+        self.records.settle(outcome).await
     }
 
     /// Hangs up after the end and, where a release went live, looks at the host

@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod attach;
 pub mod deploy;
+pub mod dns;
 pub mod follow;
 pub mod history;
 pub mod init;

@@ -6,6 +6,7 @@
 mod calm;
 mod channels;
 mod content;
+mod dns;
 mod drift;
 mod faults;
 mod flow;
@@ -18,6 +19,7 @@ mod load;
 mod local;
 mod lock;
 mod modules;
+mod name_server;
 mod ops;
 mod policy;
 mod power_cut;
