@@ -21,6 +21,8 @@ pub mod transport;
 pub mod cloudflare;
 pub mod notify;
 
+pub mod dns;
+
 pub mod agent;
 pub mod workflow;
 

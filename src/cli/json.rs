@@ -33,6 +33,7 @@ pub(super) fn plan(prepared: &Prepared) -> Value {
         "rollback": plan.rollback.as_ref().map(rollback),
         "diffs": plan.diffs,
         "drift": plan.drift,
+        "dns": prepared.records.changes(),
         "warnings": plan.warnings,
     })
 }

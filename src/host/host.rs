@@ -8,7 +8,9 @@ use std::{
 
 use indexmap::IndexMap;
 
-use super::{DatabaseName, EnvironmentName, HostName, ModuleName, ServerName, UserName};
+use super::{
+    DatabaseName, DnsOptions, EnvironmentName, HostName, ModuleName, ServerName, UserName,
+};
 use crate::{odoo::Series, secret::MASK};
 
 /// Where a line was written, for messages.
@@ -89,6 +91,8 @@ pub struct Host {
     pub deploy: DeployOptions,
     /// `[deploy.nginx]`; none where `enabled = False`.
     pub nginx: Option<NginxOptions>,
+    /// `[deploy.dns]`.
+    pub dns: DnsOptions,
     /// `[deploy.backup]` as written; the backup commands read it.
     pub backup: IndexMap<String, Setting>,
 }

@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(plan.certificate.expect("one is obtained").from, "Cloudflare");
         assert_eq!(
             titles(&plan.transaction.prepare),
-            ["put the certificate in place for acme.example.com"]
+            ["put the certificate in place for acme.example.com", "check the vhost"]
         );
     }
 

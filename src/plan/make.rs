@@ -423,8 +423,12 @@ impl Maker<'_> {
         self.desired.files.vhost.as_deref().filter(|_| self.fates.vhost.changes())
     }
 
+    /// Every vhost that is installed is tested before.
     fn check_vhost(&self) -> Option<Step> {
-        Some(Step::CheckVhost { vhost: self.new_vhost()?.to_owned() })
+        match self.vhost()? {
+            Step::InstallVhost { vhost, .. } => Some(Step::CheckVhost { vhost }),
+            _ => None,
+        }
     }
 
     /// A new certificate is read, and proven, with the vhost that stays.

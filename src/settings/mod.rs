@@ -3,6 +3,7 @@
 //! [`FileSource`]: crate::host::FileSource
 
 mod acme;
+mod dns;
 mod load;
 mod odoo;
 mod parse;
@@ -11,6 +12,7 @@ mod types;
 mod values;
 
 pub use acme::Acme;
+pub use dns::{DnsProvider, DnsZone, TsigAlgorithm};
 pub use load::SETTINGS_FILE;
 pub use odoo::OdooOrigin;
 pub use policy::PolicyError;

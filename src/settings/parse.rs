@@ -2,7 +2,7 @@
 
 mod odoo;
 
-use std::{num::NonZeroU32, ops::Range, path::Path};
+use std::{net::IpAddr, num::NonZeroU32, ops::Range, path::Path};
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use super::{
     Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer,
     acme::WrittenAcme,
     default_environments,
+    dns::WrittenZone,
     values::{event_of, host_key, plain_word, webhook},
 };
 use crate::{
@@ -27,6 +28,8 @@ struct WrittenSettings {
     environments: Option<IndexMap<Spanned<String>, WrittenEnvironment>>,
     #[serde(default)]
     servers: IndexMap<Spanned<String>, Spanned<WrittenServer>>,
+    #[serde(default)]
+    dns: IndexMap<Spanned<String>, WrittenZone>,
     #[serde(default)]
     notify: IndexMap<Spanned<String>, WrittenChannel>,
     #[serde(default)]
@@ -62,6 +65,7 @@ struct WrittenServer {
     ssh_config: Option<Spanned<String>>,
     #[serde(default)]
     odoo: Vec<Spanned<String>>,
+    public_addresses: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +103,8 @@ impl Settings {
         };
         let odoo = check.origins(&written.odoo);
         let wanted_odoo = check.wanted_odoo(&written.servers, &odoo);
-        let servers = check.servers(written.servers);
+        let (servers, public_addresses) = check.servers(written.servers);
+        let dns = check.zones(written.dns);
         let notify = check.channels(written.notify, &environments);
         let acme = check.acme(&written.acme);
         let desktop_notification = written.defaults.desktop_notification.unwrap_or(true);
@@ -107,6 +112,8 @@ impl Settings {
         let settings = Self {
             environments,
             servers,
+            public_addresses,
+            dns,
             notify,
             acme,
             desktop_notification,
@@ -182,16 +189,22 @@ impl Check<'_> {
     fn servers(
         &mut self,
         written: IndexMap<Spanned<String>, Spanned<WrittenServer>>,
-    ) -> IndexMap<ServerName, Server> {
+    ) -> (IndexMap<ServerName, Server>, IndexMap<ServerName, Vec<IpAddr>>) {
         let mut servers = IndexMap::new();
-        for (name, server) in written {
+        let mut addresses = IndexMap::new();
+        for (name, mut server) in written {
+            let public = server.get_mut().public_addresses.take();
+            let public = public.map(|written| self.addresses(&written));
             let parsed = self.value(&name, |text| ServerName::parse(text));
             let server = self.server(&name, server.into_inner());
             if let (Some(name), Some(server)) = (parsed, server) {
+                if let Some(public) = public {
+                    addresses.insert(name.clone(), public);
+                }
                 servers.insert(name, server);
             }
         }
-        servers
+        (servers, addresses)
     }
 
     fn server(&mut self, name: &Spanned<String>, written: WrittenServer) -> Option<Server> {
@@ -276,7 +289,12 @@ impl Check<'_> {
         }
     }
 
-    fn fault<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, hint: Option<&str>) {
+    pub(super) fn fault<T>(
+        &mut self,
+        at: &Spanned<T>,
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) {
         let origin = self.source.origin(at.span());
         let fault = SourceError::new(&origin, message);
         self.faults.push(fault.with_optional_hint(hint.map(str::to_owned)));

@@ -103,6 +103,8 @@ impl Default for Settings {
         Self {
             environments: default_environments(),
             servers: IndexMap::new(),
+            public_addresses: IndexMap::new(),
+            dns: IndexMap::new(),
             notify: IndexMap::new(),
             acme: super::Acme::default(),
             desktop_notification: true,

@@ -1,8 +1,11 @@
 //! The main job: brings one host to a commit, all or nothing.
 
+mod certify;
 mod notes;
+mod records;
+mod send;
 
-use std::{collections::BTreeSet, io::Read as _, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use tokio::time::sleep;
 
@@ -10,10 +13,11 @@ use super::{
     Project, WorkflowError,
     certificate::CertificateWish,
     desire::Target,
+    dns::Records,
     files::{Options, Renderer},
     follow::Following,
     modules::{self, Live},
-    origin,
+    origin::Issued,
     outside::Public,
     saved::SavedPlan,
 };
@@ -22,15 +26,15 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, WantedCertificate,
-        live_record, make_plan,
+        Plan, Policy, Service, TransactionId, UpdateChoice, WantedCertificate, live_record,
+        make_plan,
     },
     render,
     secret::{Redactor, is_sensitive_key},
     settings::{Environment, Settings},
-    source::{Addon, CommitLog, TreeId},
+    source::{Addon, CommitLog},
     transport::Agent,
-    wire::{CHUNK, ObserveRequest, Reply, Request},
+    wire::{ObserveRequest, Reply, Request},
 };
 
 pub use super::desire::{ConfigFrom, Revision};
@@ -99,6 +103,10 @@ pub struct Prepared {
     pub plan: Plan,
     /// The commits it brings or takes back.
     pub log: CommitLog,
+    /// What becomes of the host's records in the DNS.
+    pub records: Records,
+    /// The certificate that was issued for it.
+    issued: Option<Issued>,
     /// Its host's policy.
     pub environment: Environment,
     /// Settings at the tip of the environment's branch.
@@ -138,7 +146,13 @@ pub async fn prepare(
         agent.close().await;
         return Err(error);
     }
-    Draft { target, observed, desired, redactor }.plan(agent).await
+    let prepared = Draft { target, observed, desired, redactor }.plan(project, agent).await?;
+    let saved = request.saved.as_ref().map_or(Ok(()), |saved| saved.verify_records(&prepared));
+    if let Err(error) = saved {
+        prepared.leave().await;
+        return Err(error);
+    }
+    Ok(prepared)
 }
 
 /// What a wish is compared with.
@@ -191,8 +205,12 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Makes the plan; the agent is left where something stands in its way.
-    pub(super) async fn plan(self, agent: Agent) -> Result<Prepared, WorkflowError> {
-        let Self { target, observed, desired, redactor } = self;
+    pub(super) async fn plan(
+        self,
+        project: &Project,
+        agent: Agent,
+    ) -> Result<Prepared, WorkflowError> {
+        let Self { target, observed, desired, mut redactor } = self;
         let plan = match make_plan(&desired, &observed) {
             Ok(plan) => plan,
             Err(obstacles) => {
@@ -200,12 +218,24 @@ impl Draft {
                 return Err(WorkflowError::Obstacles(obstacles));
             }
         };
+        let question = records::Question { target: &target, desired: &desired, plan: &plan };
+        let records = match question.ask(project, &observed, &mut redactor).await {
+            Ok(records) => records,
+            Err(error) => {
+                agent.close().await;
+                return Err(error);
+            }
+        };
+        let mut notes = notes::notes(&target, &observed);
+        notes.extend_from_slice(records.notes());
         Ok(Prepared {
             log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
             environment: target.environment()?.clone(),
             settings: target.settings.clone(),
-            notes: notes::notes(&target, &observed),
+            notes,
             plan,
+            records,
+            issued: None,
             observed,
             desired,
             redactor,
@@ -335,54 +365,15 @@ impl Prepared {
     /// Fails where the transaction could not be begun.
     pub async fn begin(mut self) -> Result<Following, WorkflowError> {
         let host = self.desired.host.clone();
-        let mut transaction = Box::new(self.plan.transaction.clone());
-        let issued = origin::issue(&mut self.agent, &self.desired, &mut transaction).await?;
+        let transaction = Box::new(self.plan.transaction.clone());
         if let Err(source) = self.agent.send(&Request::Execute(transaction)).await {
             return Err(WorkflowError::LostSight { host, source });
         }
         let public = Public::of(&self.target.host, &self.target.settings);
-        Ok(Following::new(self.agent, host, public).with_issued(issued))
+        let fresh = self.records.fresh().to_vec();
+        let public = public.map(|public| public.named_just_now(fresh));
+        Ok(Following::new(self.agent, host, public).with_records(self.records).with_issued(self.issued))
     }
-
-    /// Sends the objects that the server lacks. They lie there unused until a
-    /// transaction needs them.
-    ///
-    /// # Errors
-    /// Fails where they cannot be read, sent or stored.
-    pub async fn send_code(&mut self, listen: Listener<'_>) -> Result<(), WorkflowError> {
-        let have: Vec<TreeId> =
-            self.observed.host.releases.iter().map(|release| release.record.tree).collect();
-        let tree = self.target.tree.id();
-        let mut pack = self.target.tree.pack_missing(tree, &have)?;
-        if pack.objects() == 0 || !writes_release(&self.plan.transaction) {
-            return Ok(());
-        }
-        listen(Notice::Sending { objects: pack.objects(), bytes: pack.size() });
-        let request = Request::Pack { host: self.desired.host.clone(), bytes: pack.size() };
-        self.agent.send(&request).await?;
-        let mut left = pack.size();
-        while left > 0 {
-            let size = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
-            let mut piece = vec![0; size];
-            pack.read_exact(&mut piece).map_err(|error| {
-                WorkflowError::usage(
-                    format!("failed to read the pack of objects: {error}"),
-                    "check the disk of this machine",
-                )
-            })?;
-            left -= size as u64;
-            self.agent.send_bytes(piece).await?;
-        }
-        match self.agent.receive().await? {
-            Reply::Received => Ok(()),
-            Reply::Fault(fault) => Err(fault.into()),
-            _ => Err(WorkflowError::OutOfTurn),
-        }
-    }
-}
-
-fn writes_release(transaction: &Transaction) -> bool {
-    transaction.number.is_some()
 }
 
 /// Waits until nobody holds the lock, as long as the operator wants.

@@ -1,6 +1,11 @@
 //! A transaction that is watched until it ends, or is left running.
 
-use super::{WorkflowError, origin::Issued, outside::Public};
+use super::{
+    WorkflowError,
+    dns::{Records, Settled},
+    origin::Issued,
+    outside::Public,
+};
 use crate::{
     host::HostName,
     plan::{Event, Outcome},
@@ -16,6 +21,8 @@ pub struct Following {
     host: HostName,
     /// Where the host is looked at from outside once the release is live.
     public: Option<Public>,
+    /// What was written into the DNS for it.
+    records: Records,
     /// The certificate that was issued for it.
     issued: Option<Issued>,
 }
@@ -46,8 +53,13 @@ pub struct Report {
 }
 
 impl Following {
-    pub(super) const fn new(agent: Agent, host: HostName, public: Option<Public>) -> Self {
-        Self { agent, host, public, issued: None }
+    pub(super) fn new(agent: Agent, host: HostName, public: Option<Public>) -> Self {
+        Self { agent, host, public, records: Records::default(), issued: None }
+    }
+
+    /// Has records to settle when the transaction ends.
+    pub(super) fn with_records(self, records: Records) -> Self {
+        Self { records, ..self }
     }
 
     /// Watches what becomes of a certificate, too.
@@ -88,6 +100,11 @@ impl Following {
     /// Hangs up. The transaction goes on by itself.
     pub async fn leave(self) {
         self.agent.close().await;
+    }
+
+    /// Brings the host's records into line with how the transaction ended.
+    pub async fn settle(&mut self, outcome: &Outcome) -> Settled {
+        self.records.settle(outcome).await
     }
 
     /// Hangs up after the end and, where a release went live, looks at the host

@@ -4,6 +4,7 @@ pub mod announce;
 pub mod attach;
 mod certificate;
 pub mod deploy;
+pub mod dns;
 pub mod follow;
 pub mod history;
 pub mod init;

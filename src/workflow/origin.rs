@@ -70,6 +70,11 @@ impl Issued {
         if !is_unused {
             return;
         }
+        self.revoke().await;
+    }
+
+    /// Has it revoked.
+    pub(super) async fn revoke(self) {
         let Self { authority, id } = self;
         let revoked = spawn_blocking(move || authority.revoke(&id)).await;
         if let Ok(Err(error)) = revoked {
