@@ -1,5 +1,7 @@
 //! Reads the text of `config/deploy.toml`.
 
+mod odoo;
+
 use std::{net::IpAddr, num::NonZeroU32, ops::Range, path::Path};
 
 use indexmap::IndexMap;
@@ -30,6 +32,8 @@ struct WrittenSettings {
     notify: IndexMap<Spanned<String>, WrittenChannel>,
     #[serde(default)]
     defaults: WrittenDefaults,
+    #[serde(default)]
+    odoo: IndexMap<Spanned<String>, odoo::WrittenOrigin>,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +60,8 @@ struct WrittenServer {
     jump: Vec<Spanned<String>>,
     ssh_config: Option<Spanned<String>>,
     public_addresses: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    odoo: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +97,8 @@ impl Settings {
             Some(environments) => check.environments(environments),
             None => default_environments(),
         };
+        let odoo = check.origins(&written.odoo);
+        let wanted_odoo = check.wanted_odoo(&written.servers, &odoo);
         let (servers, public_addresses) = check.servers(written.servers);
         let dns = check.zones(written.dns);
         let notify = check.channels(written.notify, &environments);
@@ -104,6 +112,8 @@ impl Settings {
             notify,
             desktop_notification,
             upgrades_at_once,
+            odoo,
+            wanted_odoo,
         };
         ConfigError::unless_empty(faults, settings)
     }
@@ -211,7 +221,7 @@ impl Check<'_> {
         match (written.local, written.address) {
             (true, None) if !more && jump.is_empty() && ssh_config.is_none() => Some(Server::Local),
             (true, _) => {
-                self.fault(name, "a server that is `local = true` has no other keys", None);
+                self.fault(name, "a server that is `local = true` has no keys of SSH", None);
                 None
             }
             (false, None) => {
