@@ -8,8 +8,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 use super::{
     Arguments, ExitCode, agent, apply,
     arguments::{Command, LockCommand},
-    attach, completions, deploy, dns, history, hosts, init, lint, lock, logs, render, rollback, server,
-    status,
+    attach, completions, deploy, dns, history, hosts, init, lint, lock, logs, render, rollback,
+    server, status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;

@@ -63,9 +63,9 @@ struct WrittenServer {
     #[serde(default)]
     jump: Vec<Spanned<String>>,
     ssh_config: Option<Spanned<String>>,
+    public_addresses: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     odoo: Vec<Spanned<String>>,
-    public_addresses: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize)]

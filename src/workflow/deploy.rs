@@ -372,7 +372,9 @@ impl Prepared {
         let public = Public::of(&self.target.host, &self.target.settings);
         let fresh = self.records.fresh().to_vec();
         let public = public.map(|public| public.named_just_now(fresh));
-        Ok(Following::new(self.agent, host, public).with_records(self.records).with_issued(self.issued))
+        Ok(Following::new(self.agent, host, public)
+            .with_records(self.records)
+            .with_issued(self.issued))
     }
 }
 

@@ -212,7 +212,8 @@ fn cloudflare_certifies_a_server_and_says_who_its_visitors_are() {
         cloudflare.endpoint
     );
     world.write("config/deploy.toml", &(settings + &zone));
-    let wish = "[deploy.nginx]\ntls = cloudflare-origin\ncloudflare = True\n[deploy.dns]\nmanage = False";
+    let wish =
+        "[deploy.nginx]\ntls = cloudflare-origin\ncloudflare = True\n[deploy.dns]\nmanage = False";
     world.edit(&world.host_conf(HOST), "[deploy.nginx]", wish);
     world.commit("Come through Cloudflare");
 

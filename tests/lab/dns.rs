@@ -118,8 +118,9 @@ fn records_follow_their_host_from_its_first_deploy_to_its_end() {
     assert_eq!(names.zone(), written);
 
     // A server that gets other addresses.
-    let public = "public_addresses = [\"203.0.113.5\", \"2001:db8::5\"]\nhost_key =";
-    world.edit("config/deploy.toml", "host_key =", public);
+    let key = format!("host_key = \"{}\"\n", world.server().host_key());
+    let public = format!("{key}public_addresses = [\"203.0.113.5\", \"2001:db8::5\"]\n");
+    world.edit("config/deploy.toml", &key, &public);
     world.commit("Another address");
     let run = world.deploy_ok(&["--branch", "demo"]);
     run.expect_said(&format!("dns  - A {HOST} {address}")).expect_said("+ AAAA");
