@@ -8,7 +8,7 @@ use std::{
 
 /// The modules in the order in which data passes through them. Each may use
 /// those that stand before it, and no other.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "host",
     "layout",
     "odoo",
