@@ -8,6 +8,9 @@ mod entry;
 mod follow;
 mod session;
 
+mod keys;
+mod restricted;
+
 mod observe;
 mod recover;
 mod recovery_unit;
@@ -29,6 +32,7 @@ mod events;
 
 mod account;
 mod as_deployed;
+mod deployed_with;
 mod filestore;
 mod health;
 mod http;
@@ -58,6 +62,7 @@ pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
 };
 pub use journal::{Begin, Entry, JOURNAL_VERSION};
+pub use keys::KeyError;
 pub use log_source::{LogError, LogPosition, LogSource};
 pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{

@@ -5,7 +5,10 @@ use super::{
     arguments::{AgentArguments, AgentCommand},
     terminal::Terminal,
 };
-use crate::agent::{self, AgentError};
+use crate::{
+    agent::{self, AgentError},
+    host::KeyName,
+};
 
 pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCode {
     let server = agent::open_server(arguments.root, arguments.path);
@@ -15,7 +18,7 @@ pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCod
             agent::start_recovery(&server, &host)
         }
         Some(AgentCommand::Recover { host, .. }) => agent::run_recovery(&server, host.as_ref()),
-        None => session(&server),
+        None => session(&server, arguments.key),
     };
     match done {
         Ok(()) => ExitCode::Success,
@@ -27,6 +30,6 @@ pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCod
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn session(server: &agent::Server) -> Result<(), AgentError> {
-    agent::run_session(server).await
+async fn session(server: &agent::Server, key: Option<KeyName>) -> Result<(), AgentError> {
+    agent::run_session(server, key).await
 }

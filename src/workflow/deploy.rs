@@ -27,7 +27,7 @@ use crate::{
     settings::{Environment, Settings},
     source::{Addon, CommitLog, TreeId},
     transport::Agent,
-    wire::{CHUNK, ObserveRequest, Reply, Request},
+    wire::{CHUNK, FileInputs, ObserveRequest, Order, Reply, Request},
 };
 
 pub use super::desire::{ConfigFrom, Revision};
@@ -108,6 +108,7 @@ pub struct Prepared {
     pub notes: Vec<String>,
     /// Knows every secret that was resolved.
     pub redactor: Redactor,
+    inputs: FileInputs,
     target: Target,
     agent: Agent,
 }
@@ -129,13 +130,14 @@ pub async fn prepare(
     drop(renderer);
     let (mut agent, observed) = observe(project, request, &target, &wanted, listen).await?;
     let scene = Scene { project, request, target: &target, observed: &observed };
-    let (desired, redactor) = scene.compare(wanted, &mut agent).await?;
-    let saved = request.saved.as_ref().map_or(Ok(()), |saved| saved.verify(&desired, &observed));
+    let compared = scene.compare(wanted, &mut agent).await?;
+    let is_same = |saved: &SavedPlan| saved.verify(&compared.desired, &observed);
+    let saved = request.saved.as_deref().map_or(Ok(()), is_same);
     if let Err(error) = saved {
         agent.close().await;
         return Err(error);
     }
-    Draft { target, observed, desired, redactor }.plan(agent).await
+    Draft { target, observed, compared }.plan(agent).await
 }
 
 /// What a wish is compared with.
@@ -152,10 +154,11 @@ impl Scene<'_> {
         &self,
         wanted: Wanted,
         agent: &mut Agent,
-    ) -> Result<(Desired, Redactor), WorkflowError> {
+    ) -> Result<Compared, WorkflowError> {
         let Scene { project, request, target, observed } = *self;
         let live = live_code(target, observed)?;
         let comparison = modules::Comparison {
+            host: &request.host,
             tree: &target.tree,
             cache: &target.cache,
             directories: &wanted.directories,
@@ -170,23 +173,33 @@ impl Scene<'_> {
         let files = both_files(&renderer, observed, sensitive_keys, &request.mask_key)?;
         let mut redactor = Redactor::default();
         wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
+        let inputs = renderer.inputs(observed.server.has_ipv6)?;
         let findings = Findings { wanted, live, diffs, files };
-        Ok((desire(project, request, target, findings, observed), redactor))
+        let desired = desire(project, request, target, findings, observed);
+        Ok(Compared { desired, inputs, redactor })
     }
+}
+
+/// A wish that was compared with what is there.
+pub(super) struct Compared {
+    pub(super) desired: Desired,
+    /// What the unit and the vhost are made of.
+    pub(super) inputs: FileInputs,
+    /// Knows every secret of the wish.
+    pub(super) redactor: Redactor,
 }
 
 /// What a plan is made of.
 pub(super) struct Draft {
     pub(super) target: Target,
     pub(super) observed: Observed,
-    pub(super) desired: Desired,
-    pub(super) redactor: Redactor,
+    pub(super) compared: Compared,
 }
 
 impl Draft {
     /// Makes the plan; the agent is left where something stands in its way.
     pub(super) async fn plan(self, agent: Agent) -> Result<Prepared, WorkflowError> {
-        let Self { target, observed, desired, redactor } = self;
+        let Self { target, observed, compared: Compared { desired, inputs, redactor } } = self;
         let plan = match make_plan(&desired, &observed) {
             Ok(plan) => plan,
             Err(obstacles) => {
@@ -202,6 +215,7 @@ impl Draft {
             plan,
             observed,
             desired,
+            inputs,
             redactor,
             target,
             agent,
@@ -325,8 +339,9 @@ impl Prepared {
     /// Fails where the transaction could not be begun.
     pub async fn begin(mut self) -> Result<Following, WorkflowError> {
         let host = self.desired.host.clone();
-        let transaction = Box::new(self.plan.transaction.clone());
-        if let Err(source) = self.agent.send(&Request::Execute(transaction)).await {
+        let transaction = self.plan.transaction.clone();
+        let order = Order { transaction, inputs: self.inputs };
+        if let Err(source) = self.agent.send(&Request::Execute(Box::new(order))).await {
             return Err(WorkflowError::LostSight { host, source });
         }
         let public = Public::of(&self.target.host, &self.target.settings);
