@@ -38,6 +38,7 @@ mod health;
 mod http;
 mod inspect;
 mod live_secrets;
+mod log_file;
 mod log_source;
 mod log_tail;
 mod nginx;

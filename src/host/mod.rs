@@ -26,8 +26,7 @@ pub use host::{AddonsDirectory, DeployOptions, Host, NginxOptions, Origin, Setti
 pub use load::{FileSource, HOSTS_DIRECTORY, WorkingTree, host_file_path, host_names};
 pub use mask::shown_line;
 pub use names::{
-    DatabaseName, EnvironmentName, HostName, InvalidName, KeyName, ModuleName, ServerName,
-    UserName,
+    DatabaseName, EnvironmentName, HostName, InvalidName, KeyName, ModuleName, ServerName, UserName,
 };
 pub(crate) use nearest::did_you_mean;
 pub use pattern::{HostPattern, matches_stars};

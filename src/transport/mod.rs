@@ -93,7 +93,8 @@ impl Agent {
             Ok(Greeting::Understood(reply)) => return Ok((agent, reply)),
             Ok(Greeting::Stranger(welcome)) if welcome.restricted => {
                 let version = welcome.version;
-                let message = format!("the agent there (version {version}) speaks another protocol");
+                let message =
+                    format!("the agent there (version {version}) speaks another protocol");
                 return Err(TransportError::DeployKey { server: name.clone(), message });
             }
             Ok(Greeting::Stranger(welcome)) => {

@@ -9,9 +9,7 @@ use super::{Project, WorkflowError, contact};
 use crate::{
     host::{HostPattern, KeyName, ServerName, UserName},
     settings::Server,
-    wire::{
-        AuthorizeRequest, AuthorizedKey, KeyChange, PublicKey, Reply, Request, WhichKey,
-    },
+    wire::{AuthorizeRequest, AuthorizedKey, KeyChange, PublicKey, Reply, Request, WhichKey},
 };
 
 /// The largest file that is read as a key, in bytes.

@@ -9,8 +9,10 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, fsync, mkdirat, open, openat,
-        renameat, unlinkat},
+    fs::{
+        AtFlags, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, fsync, mkdirat, open, openat,
+        renameat, unlinkat,
+    },
     io::Errno,
 };
 
@@ -89,8 +91,7 @@ impl AuthorizedKeys {
         if !is_file || (stat.st_uid != 0 && stat.st_uid != self.owner.uid) {
             return Err(is_odd(&self.path, "it is no file of the login's"));
         }
-        self.owner =
-            Owner { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o7777 };
+        self.owner = Owner { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o7777 };
         let mut bytes = Vec::new();
         File::from(file)
             .take(LARGEST + 1)
@@ -194,12 +195,7 @@ mod tests {
 
     #[test]
     fn the_file_is_where_sshd_looks() {
-        let account = Account {
-            name: "ci".into(),
-            uid: 7,
-            gid: 7,
-            home: "/home/ci".into(),
-        };
+        let account = Account { name: "ci".into(), uid: 7, gid: 7, home: "/home/ci".into() };
         assert_eq!(expand(USUAL, &account), Path::new("/home/ci/.ssh/authorized_keys"));
         assert_eq!(expand("%h/k", &account), Path::new("/home/ci/k"));
         assert_eq!(expand("/etc/keys/%u-100%%", &account), Path::new("/etc/keys/ci-100%"));

@@ -19,7 +19,8 @@ pub(super) fn of(server: &Server, key: &PublicKey) -> Result<String, KeyError> {
     writeln!(file, "{key}").map_err(failed)?;
     let said = server.run(server.command("ssh-keygen").arg("-l").arg("-f").arg(file.path()));
     let said = said.map_err(|_| refused("OpenSSH on the server does not read it"))?;
-    let (bits, fingerprint) = read(&said).ok_or_else(|| refused("ssh-keygen says nothing of it"))?;
+    let (bits, fingerprint) =
+        read(&said).ok_or_else(|| refused("ssh-keygen says nothing of it"))?;
     if key.kind() == "ssh-rsa" && bits < LEAST_RSA {
         return Err(refused(&format!("an RSA key of {bits} bits is too short")));
     }

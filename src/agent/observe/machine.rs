@@ -9,7 +9,8 @@ use std::{
 
 use crate::{
     agent::server::Server,
-    plan::{Listener, Space},
+    host::UserName,
+    plan::{Listener, Service, Space},
 };
 
 /// Returns seconds since the epoch by the server's clock.
@@ -20,8 +21,10 @@ pub(super) fn now() -> i64 {
 }
 
 /// Tells what version of Odoo is installed. Its `release.py` is read where it
-/// is found; only else Odoo is started, which takes a second.
-pub(super) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, String> {
+/// is found; only else Odoo is started, which takes a second: as its own user, who may be
+/// the one that owns the program.
+pub(super) fn odoo_version(server: &Server, service: &Service) -> Result<String, String> {
+    let odoo_bin = &service.odoo_bin;
     if !server.path(odoo_bin).exists() {
         return Err(format!("`{}` does not exist", odoo_bin.display()));
     }
@@ -31,7 +34,9 @@ pub(super) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, S
             return Ok(format!("Odoo {version}"));
         }
     }
-    let output = server.output(server.command(odoo_bin).arg("--version"));
+    let name = |text: &str| UserName::parse(text).map_err(|error| error.to_string());
+    let mut command = server.command_as(&name(&service.user)?, &name(&service.group)?, odoo_bin);
+    let output = server.output(command.arg("--version"));
     let output = output.map_err(|error| super::super::with_causes(&error))?;
     if !output.status.success() {
         return Err(output.message());

@@ -57,7 +57,7 @@ fn server_facts(server: &Server, request: &ObserveRequest) -> Result<ServerFacts
     Ok(ServerFacts {
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         time: machine::now(),
-        odoo_version: machine::odoo_version(server, &service.odoo_bin),
+        odoo_version: machine::odoo_version(server, service),
         code_space: machine::space(server, &Layout::new(request.host.clone()).base()),
         data_space: machine::space(server, &service.data_dir),
         database_space: machine::space(server, "/var/lib/postgresql".as_ref()),

@@ -37,9 +37,7 @@ pub(super) fn check(new: &str, keep: &[String], live: &str) -> Result<(), Refusa
     Ok(())
 }
 
-fn options(
-    text: &str,
-) -> Result<indexmap::IndexMap<String, crate::host::Setting>, Refusal> {
+fn options(text: &str) -> Result<indexmap::IndexMap<String, crate::host::Setting>, Refusal> {
     // Python takes a lone carriage return for the end of a line.
     if text.contains('\r') || text.contains('\0') {
         return Err(Refusal::forged("odoo.conf has a character that no renderer writes"));

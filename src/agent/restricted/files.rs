@@ -60,11 +60,7 @@ fn vhost_input(asked: &FileInputs, with: &FileInputs) -> Result<Option<VhostInpu
     Ok(Some(vhost))
 }
 
-fn template(
-    name: &str,
-    asked: &Option<String>,
-    live: &Option<String>,
-) -> Result<(), Refusal> {
+fn template(name: &str, asked: &Option<String>, live: &Option<String>) -> Result<(), Refusal> {
     if asked == live {
         return Ok(());
     }

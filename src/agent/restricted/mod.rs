@@ -63,7 +63,9 @@ impl Guard {
         // Read anew each time: a key that is revoked stops to work at once.
         let key = keys::read(server, &self.name)
             .map_err(|error| self.fault(with_causes(&error), HINT_REVOKED))?
-            .ok_or_else(|| self.fault("it is not authorized on this server".into(), HINT_REVOKED))?;
+            .ok_or_else(|| {
+                self.fault("it is not authorized on this server".into(), HINT_REVOKED)
+            })?;
         let asked = Asked { guard: self, key: &key, server };
         match request {
             Request::Hello(_) | Request::Cancel => Ok(()),

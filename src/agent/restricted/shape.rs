@@ -98,7 +98,9 @@ fn checks(transaction: &Transaction) -> Result<(), Refusal> {
         .all(|step| matches!(step, Step::InstallVhost { .. } | Step::RemoveVhost));
     let healthy = matches!(transaction.carry_out.last(), Some(Step::CheckHealth(_)));
     if transaction.carry_out.is_empty() || !(only_vhost || healthy) {
-        return Err(Refusal::forged("the switch does not end with a look whether the host is well"));
+        return Err(Refusal::forged(
+            "the switch does not end with a look whether the host is well",
+        ));
     }
     Ok(())
 }

@@ -185,8 +185,8 @@ impl Check<'_> {
 
     fn marker(&self, asked: &Marker) -> Result<(), Refusal> {
         let rendered = self.rendered.vhost.as_ref().zip(self.inputs.vhost.as_ref());
-        let expected = rendered
-            .map(|(vhost, input)| Marker { port: input.port, text: vhost.marker.clone() });
+        let expected =
+            rendered.map(|(vhost, input)| Marker { port: input.port, text: vhost.marker.clone() });
         if expected.as_ref() == Some(asked) {
             return Ok(());
         }
