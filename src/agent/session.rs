@@ -1,11 +1,12 @@
 //! The agent's side of the conversation. It answers and relays; plans are
 //! executed by a process of their own.
 
-use std::{fs, io::Write as _};
+use std::{fs, io::Write as _, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task,
+    time::timeout,
 };
 
 use super::{
@@ -27,6 +28,10 @@ use crate::{
     },
 };
 
+/// How long whoever holds a deploy key may take to say hello: a person, or a program that
+/// wants a file, waits for something that never comes.
+const HELLO_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Answers requests until the controller hangs up; under a deploy key those that the guard
 /// lets pass.
 ///
@@ -43,8 +48,16 @@ where
     W: AsyncWrite + Unpin,
 {
     let mut channel = Channel::new(reader, writer);
+    let mut is_first = true;
     loop {
-        let mut request: Request = match channel.receive().await {
+        let received = if guard.is_some() && is_first {
+            let hello = timeout(HELLO_PATIENCE, channel.receive()).await;
+            hello.unwrap_or(Err(WireError::NoHello))
+        } else {
+            channel.receive().await
+        };
+        is_first = false;
+        let mut request: Request = match received {
             Ok(request) => request,
             Err(WireError::Closed) => return Ok(()),
             Err(error) => return Err(error),

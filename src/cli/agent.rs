@@ -29,7 +29,11 @@ pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCod
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn session(server: &agent::Server, key: Option<KeyName>) -> Result<(), AgentError> {
-    agent::run_session(server, key).await
+fn session(server: &agent::Server, key: Option<KeyName>) -> Result<(), AgentError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().expect("an operating system with epoll");
+    let done = runtime.block_on(agent::run_session(server, key));
+    // A controller that says nothing, and does not hang up either, is not waited for.
+    runtime.shutdown_background();
+    done
 }

@@ -1,5 +1,6 @@
 //! The main job: brings one host to a commit, all or nothing.
 
+mod draft;
 mod notes;
 
 use std::{collections::BTreeSet, io::Read as _, path::PathBuf, time::Duration};
@@ -20,7 +21,7 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record, make_plan,
+        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -30,10 +31,8 @@ use crate::{
     wire::{CHUNK, FileInputs, ObserveRequest, Order, Reply, Request},
 };
 
+pub(super) use self::draft::{Compared, Draft};
 pub use super::desire::{ConfigFrom, Revision};
-
-/// How many commits a plan shows.
-const SHOWN_COMMITS: usize = 20;
 
 /// How long a wait for the lock lasts between two looks.
 const LOCK_INTERVAL: Duration = Duration::from_secs(2);
@@ -177,49 +176,6 @@ impl Scene<'_> {
         let findings = Findings { wanted, live, diffs, files };
         let desired = desire(project, request, target, findings, observed);
         Ok(Compared { desired, inputs, redactor })
-    }
-}
-
-/// A wish that was compared with what is there.
-pub(super) struct Compared {
-    pub(super) desired: Desired,
-    /// What the unit and the vhost are made of.
-    pub(super) inputs: FileInputs,
-    /// Knows every secret of the wish.
-    pub(super) redactor: Redactor,
-}
-
-/// What a plan is made of.
-pub(super) struct Draft {
-    pub(super) target: Target,
-    pub(super) observed: Observed,
-    pub(super) compared: Compared,
-}
-
-impl Draft {
-    /// Makes the plan; the agent is left where something stands in its way.
-    pub(super) async fn plan(self, agent: Agent) -> Result<Prepared, WorkflowError> {
-        let Self { target, observed, compared: Compared { desired, inputs, redactor } } = self;
-        let plan = match make_plan(&desired, &observed) {
-            Ok(plan) => plan,
-            Err(obstacles) => {
-                agent.close().await;
-                return Err(WorkflowError::Obstacles(obstacles));
-            }
-        };
-        Ok(Prepared {
-            log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
-            environment: target.environment()?.clone(),
-            settings: target.settings.clone(),
-            notes: notes::notes(&target, &observed),
-            plan,
-            observed,
-            desired,
-            inputs,
-            redactor,
-            target,
-            agent,
-        })
     }
 }
 

@@ -156,11 +156,15 @@ mod tests {
     fn a_private_key_is_refused_and_nothing_of_it_is_said() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ci");
-        std::fs::write(&path, "-----BEGIN OPENSSH PRIVATE KEY-----\nZ2VoZWlt\n").unwrap();
+        let write = |text: &str| {
+            let mut file = std::fs::File::create(&path).unwrap();
+            std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        };
+        write("-----BEGIN OPENSSH PRIVATE KEY-----\nZ2VoZWlt\n");
         let error = read(&path).unwrap_err();
         assert!(error.to_string().contains("it is a private key"), "{error}");
         assert!(!format!("{error:?}").contains("Z2VoZWlt"), "{error:?}");
-        std::fs::write(&path, "Z2VoZWlt").unwrap();
+        write("Z2VoZWlt");
         assert!(!format!("{:?}", read(&path).unwrap_err()).contains("Z2VoZWlt"));
     }
 

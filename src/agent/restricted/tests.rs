@@ -40,8 +40,11 @@ macro_rules! edit {
     }};
 }
 
+/// Which steps of an order are meant.
+type IsMeant = fn(&Step) -> bool;
+
 /// Removes the steps that a condition holds for.
-fn remove(case: &mut Case, is_meant: fn(&Step) -> bool) {
+fn remove(case: &mut Case, is_meant: IsMeant) {
     let transaction = case.transaction();
     for steps in [&mut transaction.prepare, &mut transaction.carry_out, &mut transaction.finish] {
         steps.retain(|step| !is_meant(step));
@@ -334,7 +337,7 @@ fn a_release_is_a_new_one_of_this_host() {
 
 #[test]
 fn a_list_without_its_checks_is_none() {
-    let cases: [(&str, fn(&Step) -> bool); 7] = [
+    let cases: [(&str, IsMeant); 7] = [
         ("not written, checked", |step| matches!(step, Step::CheckCode { .. })),
         ("not written, checked", |step| matches!(step, Step::CheckOut(_))),
         ("look whether the host is well", |step| matches!(step, Step::CheckHealth(_))),
