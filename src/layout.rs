@@ -21,6 +21,9 @@ pub const ACME_WEBROOT: &str = "/var/lib/odoo-deploy/acme";
 /// Where certbot keeps what it obtained.
 pub const LETSENCRYPT: &str = "/etc/letsencrypt";
 
+/// What deploy keys may do, one file each.
+pub const KEYS: &str = "/etc/odoo-deploy/keys";
+
 /// The number of a release; numbers of a host only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -14,6 +14,7 @@ use crate::{
     secret::{Part, Secret, Secrets},
     settings::{Server, Settings},
     source::SourceError,
+    wire::FileInputs,
 };
 
 /// A host with its secrets and templates: what can be rendered for any release.
@@ -132,6 +133,16 @@ impl Renderer<'_> {
         Ok((files, vhost.map(|vhost| vhost.marker)))
     }
 
+    /// Says what the files of root's are made of: where the server has to render them itself.
+    pub(super) fn inputs(&self, has_ipv6: bool) -> Result<FileInputs, WorkflowError> {
+        Ok(FileInputs {
+            unit: self.unit(&self.options(ReleaseNumber(0))?),
+            vhost: self.vhost_input(has_ipv6)?,
+            unit_template: self.templates.unit.clone(),
+            vhost_template: self.templates.vhost.clone(),
+        })
+    }
+
     /// Says how Odoo is run.
     pub(super) fn service(&self, options: &Options) -> Service {
         let host = self.host;
@@ -198,6 +209,11 @@ impl Renderer<'_> {
     }
 
     fn vhost(&self, has_ipv6: bool) -> Result<Option<render::Vhost>, WorkflowError> {
+        let Some(input) = self.vhost_input(has_ipv6)? else { return Ok(None) };
+        Ok(Some(render::vhost(&input, self.templates.vhost.as_deref())?))
+    }
+
+    fn vhost_input(&self, has_ipv6: bool) -> Result<Option<VhostInput>, WorkflowError> {
         let host = self.host;
         let Some(nginx) = &host.nginx else { return Ok(None) };
         let layout = Layout::new(host.name.clone());
@@ -224,7 +240,7 @@ impl Renderer<'_> {
                 })
             }
         };
-        let input = VhostInput {
+        Ok(Some(VhostInput {
             host: host.name.clone(),
             aliases: nginx.aliases.clone(),
             port: nginx.port,
@@ -238,8 +254,7 @@ impl Renderer<'_> {
             database_manager: nginx.database_manager,
             trusted_proxies: proxies.iter().map(|&range| range.to_owned()).collect(),
             acme_webroot: (nginx.tls == Tls::LetsEncrypt).then(|| ACME_WEBROOT.into()),
-        };
-        Ok(Some(render::vhost(&input, self.templates.vhost.as_deref())?))
+        }))
     }
 }
 

@@ -8,6 +8,7 @@ pub mod dns;
 pub mod follow;
 pub mod history;
 pub mod init;
+pub mod key;
 pub mod lock;
 pub mod logs;
 pub mod render;

@@ -8,6 +8,7 @@ mod calm;
 mod channels;
 mod cloudflare;
 mod content;
+mod deploy_key;
 mod dns;
 mod drift;
 mod faults;
