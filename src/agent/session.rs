@@ -16,7 +16,7 @@ use super::{
     observe::{new_rows, observe, releases_of_host},
     restricted::Guard,
     server::{FileError, Server},
-    status, with_causes,
+    setup, status, with_causes,
 };
 use crate::{
     host::{HostName, UserName},
@@ -86,6 +86,7 @@ where
                 channel.send(&reply).await?;
             }
             Request::Logs(request) => logs::send(server, &request, &mut channel).await?,
+            Request::Server(request) => setup::serve(server, request, &mut channel).await?,
             request => {
                 let server = server.clone();
                 let answered = task::spawn_blocking(move || answer(&server, request)).await;
@@ -139,6 +140,7 @@ fn answer(server: &Server, request: Request) -> Reply {
         Request::Hello(_)
         | Request::Pack { .. }
         | Request::Logs(_)
+        | Request::Server(_)
         | Request::Execute(_)
         | Request::Attach { .. }
         | Request::Cancel

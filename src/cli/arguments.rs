@@ -66,7 +66,7 @@ pub(super) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Prepares servers, and says which keys may deploy to them.
+    /// Prepares servers, says what is wrong with them, and which keys may deploy to them.
     Server(server::ServerArguments),
     /// Runs on a server, started by a controller.
     #[command(hide = true)]
@@ -358,6 +358,8 @@ pub(super) enum AgentCommand {
         #[arg(long, requires = "host")]
         in_background: bool,
     },
+    /// Sets the server up as a session wrote down.
+    Setup,
 }
 
 /// Describes every command and option in Markdown.

@@ -1,8 +1,10 @@
 //! `deploy server`.
 
 mod authorize;
+mod doctor;
 mod keys;
 mod revoke;
+mod setup;
 
 use std::path::Path;
 
@@ -19,6 +21,8 @@ pub(super) fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     match &arguments.command {
+        ServerCommand::Setup(arguments) => setup::run(directory, arguments, terminal),
+        ServerCommand::Doctor(arguments) => doctor::run(directory, arguments, terminal),
         ServerCommand::Authorize(arguments) => authorize::run(directory, arguments, terminal),
         ServerCommand::Keys(arguments) => keys::run(directory, arguments, terminal),
         ServerCommand::Revoke(arguments) => revoke::run(directory, arguments, terminal),

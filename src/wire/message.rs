@@ -104,6 +104,8 @@ pub enum Request {
     },
     /// Asks what was created in databases since; changes nothing.
     CountRows(Box<CountRequest>),
+    /// Asks something of the server as a machine.
+    Server(super::ServerRequest),
     /// Asks that a key may deploy some hosts.
     Authorize(Box<AuthorizeRequest>),
     /// Asks which keys can only deploy.
@@ -189,6 +191,8 @@ pub enum Reply {
     Releases(Box<Releases>),
     /// Answers [`Request::CountRows`]; a database that could not be asked is left out.
     Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
+    /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
+    Server(super::ServerReply),
     /// Answers [`Request::Authorize`].
     Authorized(Box<AuthorizedKey>, KeyChange),
     /// Answers [`Request::Keys`], by name.

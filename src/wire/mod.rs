@@ -6,6 +6,7 @@ mod key;
 mod message;
 mod order;
 mod public_key;
+mod setup;
 
 pub use channel::{Channel, WireError};
 pub use inquiry::{
@@ -18,3 +19,4 @@ pub use message::{
 };
 pub use order::{FileInputs, Order};
 pub use public_key::PublicKey;
+pub use setup::{ServerReply, ServerRequest};

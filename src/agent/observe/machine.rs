@@ -10,7 +10,7 @@ use std::{
 use crate::{
     agent::server::Server,
     host::UserName,
-    plan::{Listener, Service, Space},
+    plan::{Listener, Space},
 };
 
 /// Returns seconds since the epoch by the server's clock.
@@ -21,10 +21,13 @@ pub(super) fn now() -> i64 {
 }
 
 /// Tells what version of Odoo is installed. Its `release.py` is read where it
-/// is found; only else Odoo is started, which takes a second: as its own user, who may be
-/// the one that owns the program.
-pub(super) fn odoo_version(server: &Server, service: &Service) -> Result<String, String> {
-    let odoo_bin = &service.odoo_bin;
+/// is found; only else Odoo is started, which takes a second: as its own user and group,
+/// who may be the ones that own the program.
+pub(in crate::agent) fn odoo_version(
+    server: &Server,
+    odoo_bin: &Path,
+    (user, group): (&str, &str),
+) -> Result<String, String> {
     if !server.path(odoo_bin).exists() {
         return Err(format!("`{}` does not exist", odoo_bin.display()));
     }
@@ -35,7 +38,7 @@ pub(super) fn odoo_version(server: &Server, service: &Service) -> Result<String,
         }
     }
     let name = |text: &str| UserName::parse(text).map_err(|error| error.to_string());
-    let mut command = server.command_as(&name(&service.user)?, &name(&service.group)?, odoo_bin);
+    let mut command = server.command_as(&name(user)?, &name(group)?, odoo_bin);
     let output = server.output(command.arg("--version"));
     let output = output.map_err(|error| super::super::with_causes(&error))?;
     if !output.status.success() {
@@ -87,7 +90,7 @@ pub(super) fn space(server: &Server, path: &Path) -> Space {
 }
 
 /// Lists what listens on TCP ports, with its unit.
-pub(super) fn listeners(server: &Server) -> Vec<Listener> {
+pub(in crate::agent) fn listeners(server: &Server) -> Vec<Listener> {
     let output = server.run(server.command("ss").args(["-H", "-l", "-t", "-n", "-p"]));
     let mut ports: BTreeMap<u16, Option<String>> = BTreeMap::new();
     for line in output.unwrap_or_default().lines() {

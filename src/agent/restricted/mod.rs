@@ -91,10 +91,12 @@ impl Guard {
             | Request::LockState { host }
             | Request::Releases { host } => asked.may(host),
             Request::Logs(request) => asked.live(&request.host).map(drop),
-            Request::Authorize(_) | Request::Keys | Request::Revoke(_) => Err(self.fault(
-                "it may deploy, and nothing else".into(),
-                "use a full login, such as the one that authorized the key",
-            )),
+            Request::Server(_) | Request::Authorize(_) | Request::Keys | Request::Revoke(_) => {
+                Err(self.fault(
+                    "it may deploy, and nothing else".into(),
+                    "use a full login, such as the one that authorized the key",
+                ))
+            }
         }
     }
 

@@ -14,6 +14,15 @@ pub(in crate::cli) struct ServerArguments {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(in crate::cli) enum ServerCommand {
+    /// Makes a server ready for hosts: packages, Odoo, PostgreSQL, nginx, firewall, updates.
+    ///
+    /// Run again, it mends what differs and touches nothing else. The work belongs to the
+    /// server: a lost link does not stop it, and running this again shows it.
+    Setup(SetupArguments),
+    /// Says what is wrong with a server, and how to mend each of it.
+    ///
+    /// Ends with 3 where it found something.
+    Doctor(DoctorArguments),
     /// Lets a key deploy some hosts of a server, and do nothing else there.
     ///
     /// Run it with a login that may do everything. Done again, it changes what is not as it
@@ -29,11 +38,39 @@ impl ServerArguments {
     /// Tells whether objects are to be printed.
     pub(in crate::cli) const fn json(&self) -> bool {
         match &self.command {
+            ServerCommand::Setup(arguments) => arguments.json,
+            ServerCommand::Doctor(arguments) => arguments.json,
             ServerCommand::Authorize(arguments) => arguments.json,
             ServerCommand::Keys(arguments) => arguments.json,
             ServerCommand::Revoke(arguments) => arguments.json,
         }
     }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct SetupArguments {
+    /// The server: a section `[servers.NAME]` of `config/deploy.toml`.
+    #[arg(long, value_parser = ServerName::parse, value_name = "NAME")]
+    pub(in crate::cli) server: ServerName,
+    /// Do not ask; needed where nobody can be asked.
+    #[arg(long, short, conflicts_with = "check")]
+    pub(in crate::cli) yes: bool,
+    /// Show what would be done and do nothing; end with status 3 where there is something.
+    #[arg(long)]
+    pub(in crate::cli) check: bool,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct DoctorArguments {
+    /// The server: a section `[servers.NAME]` of `config/deploy.toml`.
+    #[arg(long, value_parser = ServerName::parse, value_name = "NAME")]
+    pub(in crate::cli) server: ServerName,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
 }
 
 #[derive(Debug, Clone, Args)]
