@@ -15,6 +15,7 @@ mod transaction;
 
 mod certificate;
 mod logs;
+mod occupancy;
 mod status;
 
 mod ballast;

@@ -13,6 +13,7 @@ use super::{
     inspect::Inspector,
     logs,
     observe::{new_rows, observe, releases_of_host},
+    occupancy::occupancy,
     server::{FileError, Server},
     status, with_causes,
 };
@@ -101,7 +102,13 @@ fn answer(server: &Server, request: Request) -> Reply {
             Ok(rows) => Reply::Counted(rows),
             Err(error) => fault(&error),
         },
+        Request::Occupancy(request) => match occupancy(server, &request) {
+            Ok(occupancy) => Reply::Occupancy(Box::new(occupancy)),
+            Err(error) => fault(&error),
+        },
         Request::Pack { .. }
+        | Request::Removal(_)
+        | Request::Remove(_)
         | Request::Logs(_)
         | Request::Execute(_)
         | Request::Attach { .. }

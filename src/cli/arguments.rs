@@ -1,11 +1,17 @@
 //! What can be typed.
 
+mod client;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::host::{HostName, ModuleName, parse_duration};
 use crate::source::Branch;
+
+pub(super) use client::{
+    ClientAddArguments, ClientArguments, ClientCommand, ClientRemoveArguments,
+};
 
 /// Puts an Odoo instance live from Git: code, configuration, database modules
 /// and service together, or not at all.
@@ -59,6 +65,8 @@ pub(super) enum Command {
     Lint(LintArguments),
     /// Starts a platform repository, or adds what is missing to one.
     Init(InitArguments),
+    /// Adds a client, or removes one.
+    Client(ClientArguments),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.

@@ -8,7 +8,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 use super::{
     Arguments, ExitCode, agent, apply,
     arguments::{Command, LockCommand},
-    attach, completions, deploy, history, hosts, init, lint, lock, logs, render, rollback, status,
+    attach, client, completions, deploy, history, hosts, init, lint, lock, logs, render, rollback,
+    status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
@@ -55,6 +56,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
         (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
         (Some(Command::Init(arguments)), _) => init::run(&directory, &arguments, terminal),
+        (Some(Command::Client(arguments)), _) => client::run(&directory, &arguments, terminal),
         (Some(Command::Completions { shell }), _) => Ok(completions::run(shell)),
         (Some(Command::Agent(arguments)), _) => Ok(agent::run(arguments, terminal)),
         (None, Some(target)) => deploy::run(&directory, &target, &arguments.deploy, terminal),
@@ -76,6 +78,7 @@ fn json(arguments: &Arguments) -> bool {
         },
         (Some(Command::Rollback(rollback)), _) => rollback.json,
         (Some(Command::Hosts(hosts)), _) => hosts.json,
+        (Some(Command::Client(client)), _) => client.json(),
         (Some(Command::Lint(lint)), _) => lint.json,
         (None, Some(target)) => target.json,
         _ => false,

@@ -2,12 +2,14 @@
 //!
 //! [`FileSource`]: crate::host::FileSource
 
+mod clients;
 mod load;
 mod parse;
 mod policy;
 mod types;
 mod values;
 
+pub use clients::{Clients, Placement};
 pub use load::SETTINGS_FILE;
 pub use policy::PolicyError;
 use policy::default_environments;

@@ -106,6 +106,8 @@ impl Default for Settings {
             notify: IndexMap::new(),
             desktop_notification: true,
             upgrades_at_once: std::num::NonZeroU32::MIN,
+            clients: super::Clients::default(),
+            placement: IndexMap::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 
+use super::{Clients, Placement};
 use crate::host::{EnvironmentName, ServerName};
 use crate::source::{Branch, BranchPattern};
 
@@ -21,6 +22,10 @@ pub struct Settings {
     /// `[defaults] upgrades_at_once`: how many upgrades run on one server at the same
     /// time (default 1).
     pub upgrades_at_once: NonZeroU32,
+    /// `[clients]`.
+    pub clients: Clients,
+    /// What new hosts each server takes.
+    pub placement: IndexMap<ServerName, Placement>,
 }
 
 /// An environment: a branch and a policy.

@@ -8,10 +8,11 @@ use crate::{
     host::{DatabaseName, HostName},
     layout::ReleaseNumber,
     plan::{
-        CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed, RowCount,
-        Service, SourcePair, Summary, Transaction, TransactionId,
+        CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed,
+        RemovalFacts, RemovalOrder, RemovalQuestion, RemovalTold, RowCount, Service, SourcePair,
+        Summary, Transaction, TransactionId,
     },
-    wire::{LockFacts, LogLine, LogsRequest, StatusFacts},
+    wire::{LockFacts, LogLine, LogsRequest, Occupancy, OccupancyRequest, StatusFacts},
 };
 
 /// The protocols this executable speaks, newest first.
@@ -98,6 +99,12 @@ pub enum Request {
     },
     /// Asks what was created in databases since; changes nothing.
     CountRows(Box<CountRequest>),
+    /// Asks what of a new host's is there already; changes nothing.
+    Occupancy(Box<OccupancyRequest>),
+    /// Asks what there is of a host that is to be removed; changes nothing.
+    Removal(Box<RemovalQuestion>),
+    /// Asks that a host is removed; what is told follows until it is finished.
+    Remove(Box<RemovalOrder>),
 }
 
 /// What is to be observed.
@@ -175,6 +182,12 @@ pub enum Reply {
     Releases(Box<Releases>),
     /// Answers [`Request::CountRows`]; a database that could not be asked is left out.
     Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
+    /// Answers [`Request::Occupancy`].
+    Occupancy(Box<Occupancy>),
+    /// Answers [`Request::Removal`].
+    Removal(Box<RemovalFacts>),
+    /// Tells of a removal.
+    Removing(RemovalTold),
 }
 
 /// The releases of a host.

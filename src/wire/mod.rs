@@ -1,10 +1,12 @@
 //! The messages between controller and agent, and their framing.
 
 mod channel;
+mod client;
 mod inquiry;
 mod message;
 
 pub use channel::{Channel, WireError};
+pub use client::{Occupancy, OccupancyRequest};
 pub use inquiry::{
     Certificate, Health, LockFacts, LogLine, LogsRequest, Phase, StatusFacts, StepAt,
 };

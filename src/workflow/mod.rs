@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod attach;
+pub mod client;
 pub mod deploy;
 pub mod follow;
 pub mod history;

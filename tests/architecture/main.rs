@@ -8,13 +8,14 @@ use std::{
 
 /// The modules in the order in which data passes through them. Each may use
 /// those that stand before it, and no other.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "host",
     "layout",
     "odoo",
     "secret",
     "settings",
     "source",
+    "client",
     "plan",
     "render",
     "wire",
@@ -43,7 +44,7 @@ const DOORS: [(&str, &[&str]); 6] = [
 ];
 
 /// Modules that neither read nor write anything.
-const PURE: [&str; 4] = ["plan", "render", "odoo", "layout"];
+const PURE: [&str; 5] = ["plan", "render", "odoo", "layout", "client"];
 
 /// What reaches the outside world.
 const OUTSIDE: [&str; 6] =

@@ -5,6 +5,8 @@ mod neighbours;
 mod releases;
 mod service;
 
+pub(super) use machine::listeners;
+pub(super) use neighbours::all as every_host;
 pub(super) use releases::releases_of_host;
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};
