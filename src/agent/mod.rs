@@ -11,6 +11,7 @@ mod session;
 mod observe;
 mod recover;
 mod recovery_unit;
+mod removal;
 mod transaction;
 
 mod certificate;
@@ -69,6 +70,7 @@ pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };
 pub use recover::RecoverError;
+pub use removal::{restart_after_removal, run_removal};
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
 pub use undo::{Reader, Undo};

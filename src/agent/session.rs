@@ -14,6 +14,7 @@ use super::{
     logs,
     observe::{new_rows, observe, releases_of_host},
     occupancy::occupancy,
+    removal,
     server::{FileError, Server},
     status, with_causes,
 };
@@ -50,6 +51,7 @@ where
             Request::BreakLock { host, transaction } => {
                 follow::break_lock(server, host, transaction, &mut channel).await?;
             }
+            Request::Remove(order) => removal::execute(server, *order, &mut channel).await?,
             // It came too late: what it was meant for has ended.
             Request::Cancel => {}
             Request::Pack { host, bytes } => {
@@ -106,8 +108,13 @@ fn answer(server: &Server, request: Request) -> Reply {
             Ok(occupancy) => Reply::Occupancy(Box::new(occupancy)),
             Err(error) => fault(&error),
         },
+        Request::Removal(question) => {
+            let settled = follow::settle(server, &question.host).map_err(|error| fault(&error));
+            let facts = settled
+                .and_then(|()| removal::facts(server, &question).map_err(|error| fault(&error)));
+            facts.map_or_else(|reply| reply, |facts| Reply::Removal(Box::new(facts)))
+        }
         Request::Pack { .. }
-        | Request::Removal(_)
         | Request::Remove(_)
         | Request::Logs(_)
         | Request::Execute(_)

@@ -349,6 +349,17 @@ pub(super) enum AgentCommand {
         /// The plan's file.
         plan: PathBuf,
     },
+    /// Removes a host as an order says that a session wrote down.
+    Removal {
+        /// The order's file.
+        order: PathBuf,
+    },
+    /// Starts Odoo again where a removal ended before anything was removed.
+    AfterRemoval {
+        /// The host.
+        #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+        host: HostName,
+    },
     /// Ends what transactions that died have left, on one host or on all.
     Recover {
         /// The host.

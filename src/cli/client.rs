@@ -1,6 +1,7 @@
 //! `deploy client`.
 
 mod add;
+mod remove;
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ pub(super) fn run(
 ) -> Result<ExitCode, WorkflowError> {
     match &arguments.command {
         ClientCommand::Add(arguments) => add::run(directory, arguments, terminal),
-        ClientCommand::Remove(_) => unreachable!("not yet"),
+        ClientCommand::Remove(arguments) => remove::run(directory, arguments, terminal),
     }
 }
 

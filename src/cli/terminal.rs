@@ -384,6 +384,9 @@ impl Terminal {
                 );
                 self.error(error, Some(&hint));
             }
+            WorkflowError::RemovalGoesOn { .. } => {
+                self.error(error, Some("run the command again: it says what is left to do"));
+            }
             WorkflowError::LeftRunning { host } => {
                 self.error(error, Some(&format!("`deploy attach --host {host}` shows it")));
             }
@@ -403,7 +406,9 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Source(SourceError::Git { .. }) => ExitCode::Unreachable,
         WorkflowError::Source(_) => ExitCode::Usage,
         WorkflowError::Transport(error) if error.is_refusal() => ExitCode::Refused,
-        WorkflowError::Transport(_) | WorkflowError::LostSight { .. } => ExitCode::Unreachable,
+        WorkflowError::Transport(_)
+        | WorkflowError::LostSight { .. }
+        | WorkflowError::RemovalGoesOn { source: Some(_), .. } => ExitCode::Unreachable,
         WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Refused => {
             ExitCode::Refused
         }
@@ -414,6 +419,8 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Fault(_) | WorkflowError::OutOfTurn => ExitCode::Bug,
         WorkflowError::Locked(_) => ExitCode::Locked,
         WorkflowError::Obstacles(_) => ExitCode::Refused,
-        WorkflowError::Declined | WorkflowError::LeftRunning { .. } => ExitCode::Interrupted,
+        WorkflowError::Declined
+        | WorkflowError::LeftRunning { .. }
+        | WorkflowError::RemovalGoesOn { source: None, .. } => ExitCode::Interrupted,
     }
 }

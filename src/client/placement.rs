@@ -125,7 +125,7 @@ pub fn choose_server(
     let others: Vec<_> = fitting
         .iter()
         .filter(|other| other.name != chosen.name)
-        .map(|other| format!("{} {}", other.name, other.hosts))
+        .map(|other| format!("{}: {}", other.name, other.hosts))
         .collect();
     let has = match chosen.hosts {
         0 => "it has no host yet".to_owned(),
@@ -134,7 +134,7 @@ pub fn choose_server(
     };
     let fewest = match others.as_slice() {
         [] => has,
-        others => format!("{has}, {}", others.join(", ")),
+        others => format!("{has} ({})", others.join(", ")),
     };
     let parts: Vec<_> = std::iter::once(fewest).chain(why).collect();
     Ok(Choice { server: chosen.name.clone(), why: parts.join("; ") })
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn the_server_with_the_fewest_hosts_is_chosen_and_the_first_of_several() {
         let servers = [server("a", 3), server("b", 1), server("c", 1)];
-        let why = "it has 1 host, a 3, c 1".to_owned();
+        let why = "it has 1 host (a: 3, c: 1)".to_owned();
         assert_eq!(chosen(&servers), Ok(("b".to_owned(), why)));
     }
 

@@ -147,9 +147,15 @@ mod tests {
 
     #[test]
     fn what_is_no_word_stays() {
-        for text in
-            ["; any <word>\n", "Acme <info@acme.com>\n", "a < b > c\n", "<>\n", "<9>\n", "a <client\n", "<<\n"]
-        {
+        for text in [
+            "; any <word>\n",
+            "Acme <info@acme.com>\n",
+            "a < b > c\n",
+            "<>\n",
+            "<9>\n",
+            "a <client\n",
+            "<<\n",
+        ] {
             assert_eq!(filled(text).unwrap(), text);
         }
     }

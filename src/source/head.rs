@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn the_commit_is_read_and_not_the_work_tree() {
         let directory = repository();
-        fs::write(directory.path().join("config/hosts/new.conf"), "n").unwrap();
+        fs::File::create(directory.path().join("config/hosts/new.conf")).unwrap();
         let head = Head::open(directory.path()).unwrap();
         assert_eq!(head.list(Path::new("config/hosts")).unwrap(), ["a.conf"]);
         assert_eq!(head.read(Path::new("config/hosts/a.conf")).unwrap().unwrap(), b"a");

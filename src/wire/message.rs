@@ -187,7 +187,7 @@ pub enum Reply {
     /// Answers [`Request::Removal`].
     Removal(Box<RemovalFacts>),
     /// Tells of a removal.
-    Removing(RemovalTold),
+    Removing(Box<RemovalTold>),
 }
 
 /// The releases of a host.

@@ -5,6 +5,7 @@
 
 mod calm;
 mod channels;
+mod client;
 mod content;
 mod drift;
 mod faults;

@@ -30,6 +30,8 @@ pub struct RemovalQuestion {
 /// What is on the server of it. Nothing was changed to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalFacts {
+    /// Seconds since the epoch, by the server's clock.
+    pub time: i64,
     /// The transaction or removal that holds the lock.
     pub lock: Option<Holder>,
     /// A transaction that began and did not end.

@@ -86,7 +86,7 @@ impl Making<'_> {
             let sharing = self.facts.neighbours.iter().find(|other| other.databases.contains(name));
             match (sharing, deployed_by) {
                 (Some(other), _) => {
-                    kept.push(format!("database {name}: {} has it, too", other.host))
+                    kept.push(format!("database {name}: {} has it, too", other.host));
                 }
                 (None, Some(other)) if other != host.as_str() => {
                     kept.push(format!("database {name}: it belongs to {other}"));

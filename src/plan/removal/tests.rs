@@ -30,6 +30,7 @@ fn question() -> RemovalQuestion {
 fn facts() -> RemovalFacts {
     let copy = CopyName::snapshot(&database("acme-prod"), ReleaseNumber(2));
     RemovalFacts {
+        time: 0,
         lock: None,
         unfinished: None,
         live: Some(ReleaseNumber(2)),

@@ -123,10 +123,7 @@ pub async fn add(project: &Project, request: &AddRequest) -> Result<Added, Workf
     let adding = Adding { project, request, client, base, known, odoo };
     let mut drafts = adding.drafts()?;
     let hosts = adding.load(&drafts)?;
-    let mut notes = adding.ask_servers(&hosts, &mut drafts).await?;
-    if request.odoo.is_none() && !adding.known.is_empty() {
-        notes.push(format!("Odoo {odoo}, as most hosts have: `--odoo` names another series"));
-    }
+    let notes = adding.ask_servers(&hosts, &mut drafts).await?;
     let hosts = adding.load(&drafts)?;
     let findings = adding.check(&hosts)?;
     all.extend(hosts.iter().cloned());

@@ -3,7 +3,9 @@
 mod add;
 mod base;
 mod pages;
+mod remove;
 mod write;
 
 pub use add::{AddRequest, Added, AddedHost, add};
 pub use pages::FileChange;
+pub use remove::{Forgotten, HostRemoval, RemoveRequest, Targets, forget, look, remove};

@@ -40,6 +40,8 @@ pub(super) fn pages(
     client: &ClientName,
     hosts: &[Host],
 ) -> Result<Vec<FileChange>, WorkflowError> {
+    let mut hosts: Vec<_> = hosts.iter().collect();
+    hosts.sort_by(|one, other| one.name.cmp(&other.name));
     let page_path = client_page_path(client);
     let page = text(base, &page_path)?;
     let named = hosts.iter().map(|host| (&host.name, &host.environment));
