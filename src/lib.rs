@@ -15,6 +15,7 @@ pub mod client;
 
 pub mod plan;
 pub mod render;
+pub mod setup;
 pub mod wire;
 
 pub mod transport;

@@ -24,6 +24,7 @@ mod history;
 mod journal;
 mod lock;
 mod pause;
+mod setup;
 mod step;
 mod undo;
 
@@ -73,4 +74,5 @@ pub use recover::RecoverError;
 pub use removal::{restart_after_removal, run_removal};
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
+pub use setup::run_setup;
 pub use undo::{Reader, Undo};

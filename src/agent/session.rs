@@ -16,7 +16,7 @@ use super::{
     occupancy::occupancy,
     removal,
     server::{FileError, Server},
-    status, with_causes,
+    setup, status, with_causes,
 };
 use crate::{
     host::{HostName, UserName},
@@ -59,6 +59,7 @@ where
                 channel.send(&reply).await?;
             }
             Request::Logs(request) => logs::send(server, &request, &mut channel).await?,
+            Request::Server(request) => setup::serve(server, request, &mut channel).await?,
             request => {
                 let server = server.clone();
                 let answered = task::spawn_blocking(move || answer(&server, request)).await;
@@ -117,6 +118,7 @@ fn answer(server: &Server, request: Request) -> Reply {
         Request::Pack { .. }
         | Request::Remove(_)
         | Request::Logs(_)
+        | Request::Server(_)
         | Request::Execute(_)
         | Request::Attach { .. }
         | Request::Cancel

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod client;
+pub(super) mod server;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -72,6 +73,8 @@ pub(super) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Prepares servers, and says what is wrong with them.
+    Server(server::ServerArguments),
     /// Runs on a server, started by a controller.
     #[command(hide = true)]
     Agent(AgentArguments),
@@ -369,6 +372,8 @@ pub(super) enum AgentCommand {
         #[arg(long, requires = "host")]
         in_background: bool,
     },
+    /// Sets the server up as a session wrote down.
+    Setup,
 }
 
 /// Describes every command and option in Markdown.

@@ -9,7 +9,7 @@ use super::{
     Arguments, ExitCode, agent, apply,
     arguments::{Command, LockCommand},
     attach, client, completions, deploy, history, hosts, init, lint, lock, logs, render, rollback,
-    status,
+    server, status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
@@ -57,6 +57,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
         (Some(Command::Init(arguments)), _) => init::run(&directory, &arguments, terminal),
         (Some(Command::Client(arguments)), _) => client::run(&directory, &arguments, terminal),
+        (Some(Command::Server(arguments)), _) => server::run(&directory, &arguments, terminal),
         (Some(Command::Completions { shell }), _) => Ok(completions::run(shell)),
         (Some(Command::Agent(arguments)), _) => Ok(agent::run(arguments, terminal)),
         (None, Some(target)) => deploy::run(&directory, &target, &arguments.deploy, terminal),
@@ -80,6 +81,7 @@ fn json(arguments: &Arguments) -> bool {
         (Some(Command::Hosts(hosts)), _) => hosts.json,
         (Some(Command::Client(client)), _) => client.json(),
         (Some(Command::Lint(lint)), _) => lint.json,
+        (Some(Command::Server(server)), _) => server.json(),
         (None, Some(target)) => target.json,
         _ => false,
     }

@@ -387,6 +387,14 @@ impl Terminal {
             WorkflowError::RemovalGoesOn { .. } => {
                 self.error(error, Some("run the command again: it says what is left to do"));
             }
+            WorkflowError::SetupRuns(holder) => {
+                let who = holder.as_ref().map(words::held_by);
+                let by = who.map(|who| format!(": by {who}")).unwrap_or_default();
+                self.error_line(&format!("{error}{by}"), Some("run this again to follow it"));
+            }
+            WorkflowError::SetupLost { .. } | WorkflowError::SetupLeft { .. } => {
+                self.error(error, Some("run `deploy server setup` again to follow it"));
+            }
             WorkflowError::LeftRunning { host } => {
                 self.error(error, Some(&format!("`deploy attach --host {host}` shows it")));
             }
@@ -408,7 +416,8 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Transport(error) if error.is_refusal() => ExitCode::Refused,
         WorkflowError::Transport(_)
         | WorkflowError::LostSight { .. }
-        | WorkflowError::RemovalGoesOn { source: Some(_), .. } => ExitCode::Unreachable,
+        | WorkflowError::RemovalGoesOn { source: Some(_), .. }
+        | WorkflowError::SetupLost { .. } => ExitCode::Unreachable,
         WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Refused => {
             ExitCode::Refused
         }
@@ -417,10 +426,11 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         }
         WorkflowError::Stale(_) | WorkflowError::Used => ExitCode::Stale,
         WorkflowError::Fault(_) | WorkflowError::OutOfTurn => ExitCode::Bug,
-        WorkflowError::Locked(_) => ExitCode::Locked,
+        WorkflowError::Locked(_) | WorkflowError::SetupRuns(_) => ExitCode::Locked,
         WorkflowError::Obstacles(_) => ExitCode::Refused,
         WorkflowError::Declined
         | WorkflowError::LeftRunning { .. }
-        | WorkflowError::RemovalGoesOn { source: None, .. } => ExitCode::Interrupted,
+        | WorkflowError::RemovalGoesOn { source: None, .. }
+        | WorkflowError::SetupLeft { .. } => ExitCode::Interrupted,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     host::{EnvironmentName, ServerName, did_you_mean},
+    odoo::Series,
     settings::Placement,
 };
 
@@ -14,8 +15,19 @@ pub struct Candidate {
     pub hosts: usize,
     /// What it takes.
     pub placement: Placement,
+    /// The series of Odoo that it has; empty where nothing says which.
+    pub series: Vec<Series>,
     /// Whether it is the machine that runs the command.
     pub is_local: bool,
+}
+
+/// The host that is to be carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// Its environment.
+    pub environment: &'a EnvironmentName,
+    /// Its series of Odoo.
+    pub odoo: Series,
 }
 
 /// The server that was chosen.
@@ -80,7 +92,8 @@ fn reasons(why: &[String]) -> String {
 impl Candidate {
     /// Says why it does not take a host; none where it does. `asked_for` by name, also the
     /// machine that runs the command does.
-    fn refusal(&self, environment: &EnvironmentName, asked_for: bool) -> Option<String> {
+    fn refusal(&self, host: Wanted<'_>, asked_for: bool) -> Option<String> {
+        let Wanted { environment, odoo } = host;
         match &self.placement.environments {
             Some(only) if !only.contains(environment) => {
                 let only: Vec<_> = only.iter().map(EnvironmentName::as_str).collect();
@@ -94,6 +107,9 @@ impl Candidate {
             }
             _ => {}
         }
+        if !self.series.is_empty() && !self.series.contains(&odoo) {
+            return Some(format!("has no Odoo {odoo}"));
+        }
         let max = self.placement.max_hosts?;
         let is_full = u32::try_from(self.hosts).unwrap_or(u32::MAX) >= max;
         is_full.then(|| format!("is full: it has {} of {max} hosts", self.hosts))
@@ -105,22 +121,22 @@ impl Candidate {
 /// # Errors
 /// Says, server by server, why none takes it.
 pub fn choose_server(
-    environment: &EnvironmentName,
+    host: Wanted<'_>,
     candidates: &[Candidate],
     wanted: Option<&ServerName>,
 ) -> Result<Choice, PlacementError> {
     if let Some(wanted) = wanted {
-        return named(environment, candidates, wanted);
+        return named(host, candidates, wanted);
     }
     let (mut fitting, mut why) = (Vec::new(), Vec::new());
     for candidate in candidates {
-        match candidate.refusal(environment, false) {
+        match candidate.refusal(host, false) {
             None => fitting.push(candidate),
             Some(reason) => why.push(format!("{} {reason}", candidate.name)),
         }
     }
     let Some(chosen) = fitting.iter().min_by_key(|candidate| candidate.hosts) else {
-        return Err(PlacementError::None { environment: environment.clone(), why });
+        return Err(PlacementError::None { environment: host.environment.clone(), why });
     };
     let others: Vec<_> = fitting
         .iter()
@@ -141,7 +157,7 @@ pub fn choose_server(
 }
 
 fn named(
-    environment: &EnvironmentName,
+    host: Wanted<'_>,
     candidates: &[Candidate],
     wanted: &ServerName,
 ) -> Result<Choice, PlacementError> {
@@ -152,7 +168,7 @@ fn named(
         let hint = hint.unwrap_or_else(all);
         return Err(PlacementError::Unknown { name: wanted.clone(), hint });
     };
-    match candidate.refusal(environment, true) {
+    match candidate.refusal(host, true) {
         None => Ok(Choice { server: wanted.clone(), why: "as `--server` says".to_owned() }),
         Some(why) => Err(PlacementError::Refuses { name: wanted.clone(), why }),
     }
@@ -171,6 +187,7 @@ mod tests {
             name: ServerName::parse(text).unwrap(),
             hosts,
             placement: Placement::default(),
+            series: Vec::new(),
             is_local: false,
         }
     }
@@ -187,7 +204,9 @@ mod tests {
     }
 
     fn chosen(candidates: &[Candidate]) -> Result<(String, String), String> {
-        choose_server(&environment("test"), candidates, None)
+        let environment = environment("test");
+        let host = Wanted { environment: &environment, odoo: Series::V19 };
+        choose_server(host, candidates, None)
             .map(|choice| (choice.server.to_string(), choice.why))
             .map_err(|error| error.to_string())
     }
@@ -224,12 +243,22 @@ mod tests {
     }
 
     #[test]
+    fn a_server_without_the_series_is_passed_over() {
+        let other = Candidate { series: vec![Series::V18], ..server("a", 0) };
+        let same = Candidate { series: vec![Series::V18, Series::V19], ..server("b", 3) };
+        let (name, why) = chosen(&[other, same]).unwrap();
+        assert_eq!((name.as_str(), why.as_str()), ("b", "it has 3 hosts; a has no Odoo 19.0"));
+    }
+
+    #[test]
     fn a_server_that_is_named_is_asked_what_it_takes() {
         let local = Candidate { is_local: true, ..server("here", 0) };
         let servers = [only(server("a", 0), &["production"]), local];
         let wanted = |name: &str| {
             let name = ServerName::parse(name).unwrap();
-            choose_server(&environment("test"), &servers, Some(&name))
+            let environment = environment("test");
+            let host = Wanted { environment: &environment, odoo: Series::V19 };
+            choose_server(host, &servers, Some(&name))
         };
         assert_eq!(wanted("here").unwrap().server.as_str(), "here");
         let error = wanted("a").unwrap_err();

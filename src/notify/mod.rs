@@ -51,7 +51,6 @@ mod tests {
     fn a_channel_hears_of_its_events_in_its_environments() {
         use NotifyEvent::{Deployed, Failed, Unchanged};
         let settings = Settings {
-            environments: IndexMap::new(),
             notify: IndexMap::from([
                 ("team".to_owned(), channel(&[Deployed, Failed], &[])),
                 ("night".to_owned(), channel(&[Failed], &["production"])),

@@ -4,6 +4,7 @@
 
 mod clients;
 mod load;
+mod odoo;
 mod parse;
 mod policy;
 mod types;
@@ -11,6 +12,7 @@ mod values;
 
 pub use clients::{Clients, Placement};
 pub use load::SETTINGS_FILE;
+pub use odoo::OdooOrigin;
 pub use policy::PolicyError;
 use policy::default_environments;
 pub use types::{Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer};

@@ -1,6 +1,7 @@
 //! Reads the text of `config/deploy.toml`.
 
 mod clients;
+mod odoo;
 
 use std::{num::NonZeroU32, ops::Range, path::Path};
 
@@ -31,6 +32,7 @@ struct WrittenSettings {
     defaults: WrittenDefaults,
     #[serde(default)]
     clients: clients::WrittenClients,
+    odoo: IndexMap<Spanned<String>, odoo::WrittenOrigin>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +60,8 @@ struct WrittenServer {
     ssh_config: Option<Spanned<String>>,
     environments: Option<Vec<Spanned<String>>>,
     max_hosts: Option<u32>,
+    #[serde(default)]
+    odoo: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -95,6 +99,8 @@ impl Settings {
         };
         let clients = check.clients(&written.clients);
         let placement = check.placement(&written.servers, &environments);
+        let odoo = check.origins(&written.odoo);
+        let wanted_odoo = check.wanted_odoo(&written.servers, &odoo);
         let servers = check.servers(written.servers);
         let notify = check.channels(written.notify, &environments);
         let desktop_notification = written.defaults.desktop_notification.unwrap_or(true);
@@ -107,6 +113,8 @@ impl Settings {
             upgrades_at_once,
             clients,
             placement,
+            odoo,
+            wanted_odoo,
         };
         ConfigError::unless_empty(faults, settings)
     }

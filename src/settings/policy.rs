@@ -108,6 +108,8 @@ impl Default for Settings {
             upgrades_at_once: std::num::NonZeroU32::MIN,
             clients: super::Clients::default(),
             placement: IndexMap::new(),
+            odoo: IndexMap::new(),
+            wanted_odoo: IndexMap::new(),
         }
     }
 }

@@ -4,8 +4,10 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 
+use super::OdooOrigin;
 use super::{Clients, Placement};
 use crate::host::{EnvironmentName, ServerName};
+use crate::odoo::Series;
 use crate::source::{Branch, BranchPattern};
 
 /// Everything `config/deploy.toml` says.
@@ -26,6 +28,10 @@ pub struct Settings {
     pub clients: Clients,
     /// What new hosts each server takes.
     pub placement: IndexMap<ServerName, Placement>,
+    /// `[odoo.…]`: where Odoo of each series comes from.
+    pub odoo: IndexMap<Series, OdooOrigin>,
+    /// `odoo` of each server: the series that it is to have.
+    pub wanted_odoo: IndexMap<ServerName, Vec<Series>>,
 }
 
 /// An environment: a branch and a policy.

@@ -105,6 +105,8 @@ pub enum Request {
     Removal(Box<RemovalQuestion>),
     /// Asks that a host is removed; what is told follows until it is finished.
     Remove(Box<RemovalOrder>),
+    /// Asks something of the server as a machine.
+    Server(super::ServerRequest),
 }
 
 /// What is to be observed.
@@ -188,6 +190,8 @@ pub enum Reply {
     Removal(Box<RemovalFacts>),
     /// Tells of a removal.
     Removing(Box<RemovalTold>),
+    /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
+    Server(super::ServerReply),
 }
 
 /// The releases of a host.

@@ -4,6 +4,7 @@ mod channel;
 mod client;
 mod inquiry;
 mod message;
+mod setup;
 
 pub use channel::{Channel, WireError};
 pub use client::{Occupancy, OccupancyRequest};
@@ -14,3 +15,4 @@ pub use message::{
     Attached, CHUNK, CompareRequest, CountRequest, Fault, FaultKind, Hello, ObserveRequest,
     PROTOCOLS, Releases, Reply, Request, Welcome,
 };
+pub use setup::{ServerReply, ServerRequest};

@@ -8,7 +8,7 @@ use std::{
 
 /// The modules in the order in which data passes through them. Each may use
 /// those that stand before it, and no other.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "host",
     "layout",
     "odoo",
@@ -18,6 +18,7 @@ const ORDER: [&str; 14] = [
     "client",
     "plan",
     "render",
+    "setup",
     "wire",
     "transport",
     "notify",
@@ -44,7 +45,7 @@ const DOORS: [(&str, &[&str]); 6] = [
 ];
 
 /// Modules that neither read nor write anything.
-const PURE: [&str; 5] = ["plan", "render", "odoo", "layout", "client"];
+const PURE: [&str; 6] = ["plan", "render", "setup", "odoo", "layout", "client"];
 
 /// What reaches the outside world.
 const OUTSIDE: [&str; 6] =

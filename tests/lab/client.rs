@@ -46,7 +46,7 @@ const REMOVE: [&str; 5] = ["client", "remove", "acme", "--confirm", "acme"];
 fn traces(world: &World) -> String {
     let script = format!(
         "find / -xdev \\( -name '*{CLIENT_HOST}*' -o -name '{DATABASE}' -o -name '{DATABASE}.log*' \\) \
-           -not -path '/proc/*' -not -path '/sys/*' -not -path '/var/backups/*' 2>/dev/null
+           -not -path '/proc/*' -not -path '/sys/*' -not -path '/usr/*' -not -path '/var/backups/*' 2>/dev/null
          ls -A /run/odoo-deploy
          runuser -u postgres -- psql -XAtqc \
            \"SELECT datname FROM pg_database WHERE datname LIKE '{DATABASE}%'\"

@@ -81,7 +81,7 @@ fn every_event_has_an_example_that_the_program_reads() {
 /// sources name it.
 fn printed_objects() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut left: Vec<_> = entries(&root().join("src/cli")).collect();
+    let mut left = vec![root().join("src/cli")];
     while let Some(source) = left.pop() {
         if source.is_dir() {
             left.extend(entries(&source));

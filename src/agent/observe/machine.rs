@@ -21,7 +21,7 @@ pub(super) fn now() -> i64 {
 
 /// Tells what version of Odoo is installed. Its `release.py` is read where it
 /// is found; only else Odoo is started, which takes a second.
-pub(super) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, String> {
+pub(in crate::agent) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, String> {
     if !server.path(odoo_bin).exists() {
         return Err(format!("`{}` does not exist", odoo_bin.display()));
     }

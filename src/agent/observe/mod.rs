@@ -5,7 +5,7 @@ mod neighbours;
 mod releases;
 mod service;
 
-pub(super) use machine::{listeners, space};
+pub(super) use machine::{listeners, odoo_version, space};
 pub(super) use neighbours::all as every_host;
 pub(super) use releases::releases_of_host;
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     client::{
-        Candidate, Choice, ClientName, Placeholders, Ports, choose_server, fill, hostname,
+        Candidate, Choice, ClientName, Placeholders, Ports, Wanted, choose_server, fill, hostname,
         template_path,
     },
     host::{
@@ -183,8 +183,9 @@ impl Adding<'_> {
             refuse_reserved(&name, self.project)?;
             refuse_present(&name, &self.known, &drafts)?;
             let template = template(&self.base, environment)?;
+            let host = Wanted { environment, odoo: self.odoo };
             let candidates = candidates(self.project, &self.known, &drafts);
-            let choice = choose_server(environment, &candidates, self.request.server.as_ref())
+            let choice = choose_server(host, &candidates, self.request.server.as_ref())
                 .map_err(|error| WorkflowError::usage(error.to_string(), error.hint()))?;
             let taken = servers::taken(&self.known, &drafts, &choice.server);
             let ports = servers::free(&choice.server, &taken)?;
@@ -339,6 +340,7 @@ fn candidates(project: &Project, known: &[Host], drafts: &[Draft]) -> Vec<Candid
         name: name.clone(),
         hosts: count(name),
         placement: project.settings.placement.get(name).cloned().unwrap_or_default(),
+        series: project.settings.wanted_odoo.get(name).cloned().unwrap_or_default(),
         is_local: matches!(server, Server::Local),
     };
     servers.map(candidate).collect()
