@@ -32,6 +32,7 @@ struct WrittenSettings {
     defaults: WrittenDefaults,
     #[serde(default)]
     clients: clients::WrittenClients,
+    #[serde(default)]
     odoo: IndexMap<Spanned<String>, odoo::WrittenOrigin>,
 }
 
