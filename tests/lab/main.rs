@@ -7,6 +7,7 @@ mod calm;
 mod channels;
 mod client;
 mod content;
+mod deploy_key;
 mod drift;
 mod faults;
 mod flow;
