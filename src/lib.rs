@@ -11,6 +11,8 @@ pub mod secret;
 pub mod settings;
 pub mod source;
 
+pub mod client;
+
 pub mod plan;
 pub mod render;
 pub mod setup;

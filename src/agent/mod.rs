@@ -14,10 +14,12 @@ mod restricted;
 mod observe;
 mod recover;
 mod recovery_unit;
+mod removal;
 mod transaction;
 
 mod certificate;
 mod logs;
+mod occupancy;
 mod status;
 
 mod ballast;
@@ -76,6 +78,7 @@ pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };
 pub use recover::RecoverError;
+pub use removal::{restart_after_removal, run_removal};
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
 pub use setup::run_setup;

@@ -14,6 +14,8 @@ use super::{
     inspect::Inspector,
     keys, logs,
     observe::{new_rows, observe, releases_of_host},
+    occupancy::occupancy,
+    removal,
     restricted::Guard,
     server::{FileError, Server},
     setup, status,
@@ -81,6 +83,7 @@ where
             Request::BreakLock { host, transaction } => {
                 follow::break_lock(server, host, transaction, &mut channel).await?;
             }
+            Request::Remove(order) => removal::execute(server, *order, &mut channel).await?,
             // It came too late: what it was meant for has ended.
             Request::Cancel => {}
             Request::Pack { host, bytes } => {
@@ -142,11 +145,22 @@ fn answer(server: &Server, request: Request) -> Reply {
                 Err(error) => fault(&error),
             }
         }
+        Request::Occupancy(request) => match occupancy(server, &request) {
+            Ok(occupancy) => Reply::Occupancy(Box::new(occupancy)),
+            Err(error) => fault(&error),
+        },
+        Request::Removal(question) => {
+            let settled = follow::settle(server, &question.host).map_err(|error| fault(&error));
+            let facts = settled
+                .and_then(|()| removal::facts(server, &question).map_err(|error| fault(&error)));
+            facts.map_or_else(|reply| reply, |facts| Reply::Removal(Box::new(facts)))
+        }
         Request::Authorize(request) => keys::answer_authorize(server, &request),
         Request::Keys => keys::answer_keys(server),
         Request::Revoke(which) => keys::answer_revoke(server, &which),
         Request::Hello(_)
         | Request::Pack { .. }
+        | Request::Remove(_)
         | Request::Logs(_)
         | Request::Server(_)
         | Request::Execute(_)

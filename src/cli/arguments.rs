@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod client;
 pub(super) mod server;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -8,6 +9,10 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::host::{HostName, KeyName, ModuleName, parse_duration};
 use crate::source::Branch;
+
+pub(super) use client::{
+    ClientAddArguments, ClientArguments, ClientCommand, ClientRemoveArguments,
+};
 
 /// Puts an Odoo instance live from Git: code, configuration, database modules
 /// and service together, or not at all.
@@ -63,6 +68,8 @@ pub(super) enum Command {
     Lint(LintArguments),
     /// Starts a platform repository, or adds what is missing to one.
     Init(InitArguments),
+    /// Adds a client, or removes one.
+    Client(ClientArguments),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -350,6 +357,17 @@ pub(super) enum AgentCommand {
     Transaction {
         /// The plan's file.
         plan: PathBuf,
+    },
+    /// Removes a host as an order says that a session wrote down.
+    Removal {
+        /// The order's file.
+        order: PathBuf,
+    },
+    /// Starts Odoo again where a removal ended before anything was removed.
+    AfterRemoval {
+        /// The host.
+        #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+        host: HostName,
     },
     /// Ends what transactions that died have left, on one host or on all.
     Recover {

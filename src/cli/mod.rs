@@ -12,6 +12,7 @@ mod surroundings;
 mod agent;
 mod apply;
 mod attach;
+mod client;
 mod completions;
 mod deploy;
 mod dns;

@@ -391,6 +391,9 @@ impl Terminal {
                 );
                 self.error(error, Some(&hint));
             }
+            WorkflowError::RemovalGoesOn { .. } => {
+                self.error(error, Some("run the command again: it says what is left to do"));
+            }
             WorkflowError::SetupRuns(holder) => {
                 let who = holder.as_ref().map(words::held_by);
                 let by = who.map(|who| format!(": by {who}")).unwrap_or_default();
@@ -420,6 +423,7 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Transport(error) if error.is_refusal() => ExitCode::Refused,
         WorkflowError::Transport(_)
         | WorkflowError::LostSight { .. }
+        | WorkflowError::RemovalGoesOn { source: Some(_), .. }
         | WorkflowError::SetupLost { .. } => ExitCode::Unreachable,
         WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Refused => {
             ExitCode::Refused
@@ -433,6 +437,7 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Obstacles(_) | WorkflowError::Dns { .. } => ExitCode::Refused,
         WorkflowError::Declined
         | WorkflowError::LeftRunning { .. }
+        | WorkflowError::RemovalGoesOn { source: None, .. }
         | WorkflowError::SetupLeft { .. } => ExitCode::Interrupted,
     }
 }

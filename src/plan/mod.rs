@@ -16,6 +16,7 @@ mod observed;
 mod obstacle;
 mod python;
 mod release;
+mod removal;
 mod rollback;
 #[cfg(test)]
 mod sample;
@@ -45,6 +46,11 @@ pub use observed::{
 pub use obstacle::{Obstacle, live_record, megabytes};
 pub use python::{CodeChange, SourcePair};
 pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
+pub use removal::{
+    ArchiveStep, Archived, HostDatabase, MeasuredFiles, Provisioned, Removal, RemovalFacts,
+    RemovalNeighbour, RemovalOrder, RemovalOutcome, RemovalQuestion, RemovalStep, RemovalTold,
+    RoleFacts, make_removal,
+};
 pub use rollback::{
     COUNTED_ROWS, KnownRelease, Restoration, Rollback, RollbackPlan, RowCount, choose_release,
     restorations,

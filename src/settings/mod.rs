@@ -3,6 +3,7 @@
 //! [`FileSource`]: crate::host::FileSource
 
 mod acme;
+mod clients;
 mod dns;
 mod load;
 mod odoo;
@@ -12,6 +13,7 @@ mod types;
 mod values;
 
 pub use acme::Acme;
+pub use clients::{Clients, Placement};
 pub use dns::{DnsProvider, DnsZone, TsigAlgorithm};
 pub use load::SETTINGS_FILE;
 pub use odoo::OdooOrigin;

@@ -1,5 +1,6 @@
 //! Reads the text of `config/deploy.toml`.
 
+mod clients;
 mod odoo;
 
 use std::{net::IpAddr, num::NonZeroU32, ops::Range, path::Path};
@@ -37,6 +38,8 @@ struct WrittenSettings {
     #[serde(default)]
     defaults: WrittenDefaults,
     #[serde(default)]
+    clients: clients::WrittenClients,
+    #[serde(default)]
     odoo: IndexMap<Spanned<String>, odoo::WrittenOrigin>,
 }
 
@@ -64,6 +67,8 @@ struct WrittenServer {
     jump: Vec<Spanned<String>>,
     ssh_config: Option<Spanned<String>>,
     public_addresses: Option<Vec<Spanned<String>>>,
+    environments: Option<Vec<Spanned<String>>>,
+    max_hosts: Option<u32>,
     #[serde(default)]
     odoo: Vec<Spanned<String>>,
 }
@@ -101,6 +106,8 @@ impl Settings {
             Some(environments) => check.environments(environments),
             None => default_environments(),
         };
+        let clients = check.clients(&written.clients);
+        let placement = check.placement(&written.servers, &environments);
         let odoo = check.origins(&written.odoo);
         let wanted_odoo = check.wanted_odoo(&written.servers, &odoo);
         let (servers, public_addresses) = check.servers(written.servers);
@@ -118,6 +125,8 @@ impl Settings {
             acme,
             desktop_notification,
             upgrades_at_once,
+            clients,
+            placement,
             odoo,
             wanted_odoo,
         };

@@ -109,6 +109,8 @@ impl Default for Settings {
             acme: super::Acme::default(),
             desktop_notification: true,
             upgrades_at_once: std::num::NonZeroU32::MIN,
+            clients: super::Clients::default(),
+            placement: IndexMap::new(),
             odoo: IndexMap::new(),
             wanted_odoo: IndexMap::new(),
         }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 
-use super::{Acme, DnsZone, OdooOrigin};
+use super::{Acme, Clients, DnsZone, OdooOrigin, Placement};
 use crate::host::{EnvironmentName, HostName, ServerName};
 use crate::odoo::Series;
 use crate::source::{Branch, BranchPattern};
@@ -29,6 +29,10 @@ pub struct Settings {
     /// `[defaults] upgrades_at_once`: how many upgrades run on one server at the same
     /// time (default 1).
     pub upgrades_at_once: NonZeroU32,
+    /// `[clients]`.
+    pub clients: Clients,
+    /// What new hosts each server takes.
+    pub placement: IndexMap<ServerName, Placement>,
     /// `[odoo.…]`: where Odoo of each series comes from.
     pub odoo: IndexMap<Series, OdooOrigin>,
     /// `odoo` of each server: the series that it is to have.

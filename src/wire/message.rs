@@ -8,12 +8,13 @@ use crate::{
     host::{DatabaseName, HostName},
     layout::ReleaseNumber,
     plan::{
-        CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed, RowCount,
-        Service, SourcePair, Summary, TransactionId,
+        CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed,
+        RemovalFacts, RemovalOrder, RemovalQuestion, RemovalTold, RowCount, Service, SourcePair,
+        Summary, TransactionId,
     },
     wire::{
-        AuthorizeRequest, AuthorizedKey, KeyChange, LockFacts, LogLine, LogsRequest, Order,
-        StatusFacts, WhichKey,
+        AuthorizeRequest, AuthorizedKey, KeyChange, LockFacts, LogLine, LogsRequest, Occupancy,
+        OccupancyRequest, Order, StatusFacts, WhichKey,
     },
 };
 
@@ -111,6 +112,12 @@ pub enum Request {
         /// The names to be certified.
         names: Vec<HostName>,
     },
+    /// Asks what of a new host's is there already; changes nothing.
+    Occupancy(Box<OccupancyRequest>),
+    /// Asks what there is of a host that is to be removed; changes nothing.
+    Removal(Box<RemovalQuestion>),
+    /// Asks that a host is removed; what is told follows until it is finished.
+    Remove(Box<RemovalOrder>),
     /// Asks something of the server as a machine.
     Server(super::ServerRequest),
     /// Asks that a key may deploy some hosts.
@@ -200,6 +207,12 @@ pub enum Reply {
     SigningRequest(String),
     /// Answers [`Request::CountRows`]; a database that could not be asked is left out.
     Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
+    /// Answers [`Request::Occupancy`].
+    Occupancy(Box<Occupancy>),
+    /// Answers [`Request::Removal`].
+    Removal(Box<RemovalFacts>),
+    /// Tells of a removal.
+    Removing(Box<RemovalTold>),
     /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
     Server(super::ServerReply),
     /// Answers [`Request::Authorize`].

@@ -1,6 +1,7 @@
 //! The messages between controller and agent, and their framing.
 
 mod channel;
+mod client;
 mod inquiry;
 mod key;
 mod message;
@@ -9,6 +10,7 @@ mod public_key;
 mod setup;
 
 pub use channel::{Channel, WireError};
+pub use client::{Occupancy, OccupancyRequest};
 pub use inquiry::{
     Certificate, Health, LockFacts, LogLine, LogsRequest, Phase, StatusFacts, StepAt,
 };

@@ -79,6 +79,15 @@ pub enum WorkflowError {
         #[source]
         source: TransportError,
     },
+    /// A removal goes on without being watched: the operator left, or the link broke.
+    #[error("the removal of {host} goes on by itself on the server")]
+    RemovalGoesOn {
+        /// The host.
+        host: HostName,
+        /// How the link broke, where it did.
+        #[source]
+        source: Option<TransportError>,
+    },
     /// Another setup of the server runs.
     #[error("this server is being set up already")]
     SetupRuns(Option<Holder>),

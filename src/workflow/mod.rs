@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod attach;
 mod certificate;
+pub mod client;
 pub mod deploy;
 pub mod dns;
 pub mod follow;

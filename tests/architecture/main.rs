@@ -8,13 +8,14 @@ use std::{
 
 /// The modules in the order in which data passes through them. Each may use
 /// those that stand before it, and no other.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "host",
     "layout",
     "odoo",
     "secret",
     "settings",
     "source",
+    "client",
     "plan",
     "render",
     "setup",
@@ -47,7 +48,7 @@ const DOORS: [(&str, &[&str]); 7] = [
 ];
 
 /// Modules that neither read nor write anything.
-const PURE: [&str; 5] = ["plan", "render", "setup", "odoo", "layout"];
+const PURE: [&str; 6] = ["plan", "render", "setup", "odoo", "layout", "client"];
 
 /// Files that are as pure, in modules that are not.
 const PURE_FILES: [&str; 6] = [

@@ -6,6 +6,7 @@
 mod authority;
 mod calm;
 mod channels;
+mod client;
 mod cloudflare;
 mod content;
 mod deploy_key;

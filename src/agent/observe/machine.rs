@@ -70,7 +70,7 @@ fn version_info(text: &str) -> Option<String> {
 }
 
 /// Measures the filesystem that a path is, or would be, on.
-pub(super) fn space(server: &Server, path: &Path) -> Space {
+pub(in crate::agent) fn space(server: &Server, path: &Path) -> Space {
     let mut existing = path;
     while !server.path(existing).exists() {
         let Some(parent) = existing.parent() else { break };

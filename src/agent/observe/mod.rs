@@ -5,7 +5,8 @@ mod neighbours;
 mod releases;
 mod service;
 
-pub(super) use machine::{listeners, odoo_version};
+pub(super) use machine::{listeners, odoo_version, space};
+pub(super) use neighbours::all as every_host;
 pub(super) use releases::{highest_directory, releases_of_host};
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};

@@ -14,6 +14,13 @@ use crate::{
 
 /// Lists what every other host's live release uses.
 pub(super) fn others(server: &Server, host: &HostName) -> Result<Vec<Neighbour>, FileError> {
+    let mut hosts = all(server)?;
+    hosts.retain(|neighbour| neighbour.host != *host);
+    Ok(hosts)
+}
+
+/// Lists what every host's live release uses.
+pub(in crate::agent) fn all(server: &Server) -> Result<Vec<Neighbour>, FileError> {
     let directory = Path::new("/opt/odoo");
     let entries = match fs::read_dir(server.path(directory)) {
         Ok(entries) => entries,
@@ -24,7 +31,7 @@ pub(super) fn others(server: &Server, host: &HostName) -> Result<Vec<Neighbour>,
     for entry in entries {
         let entry = entry.map_err(FileError::at("list", directory))?;
         let name = entry.file_name().to_str().and_then(|name| HostName::parse(name).ok());
-        let Some(name) = name.filter(|name| name != host) else { continue };
+        let Some(name) = name else { continue };
         others.extend(live(server, name)?);
     }
     Ok(others)

@@ -95,12 +95,16 @@ impl Guard {
                 "the host's certificate would be replaced".into(),
                 "deploy once with a full login: this key may deploy again afterwards",
             )),
-            Request::Server(_) | Request::Authorize(_) | Request::Keys | Request::Revoke(_) => {
-                Err(self.fault(
-                    "it may deploy, and nothing else".into(),
-                    "use a full login, such as the one that authorized the key",
-                ))
-            }
+            Request::Server(_)
+            | Request::Occupancy(_)
+            | Request::Removal(_)
+            | Request::Remove(_)
+            | Request::Authorize(_)
+            | Request::Keys
+            | Request::Revoke(_) => Err(self.fault(
+                "it may deploy, and nothing else".into(),
+                "use a full login, such as the one that authorized the key",
+            )),
         }
     }
 
