@@ -1,18 +1,18 @@
 //! A module's version as a database stores it.
 
-use super::Series;
+use super::{Series, rules::ModuleVersions};
 
 /// Returns what `ir_module_module.latest_version` holds for a manifest's
-/// version: the series is put in front where it is absent. 17 and 18 do so for
-/// every version that does not begin with the series and a dot; 19 only for at
-/// most three parts, so that `19.0` itself stays.
+/// version: the series is put in front where it is absent.
 #[must_use]
 pub fn stored_version(series: Series, version: &str) -> String {
-    let has_series = match series {
-        Series::V17 | Series::V18 => {
+    let has_series = match series.rules().module_versions {
+        ModuleVersions::AfterSeries => {
             version.strip_prefix(series.as_str()).is_some_and(|rest| rest.starts_with('.'))
         }
-        Series::V19 => version.starts_with(series.as_str()) || version.split('.').count() > 3,
+        ModuleVersions::UpToThreeParts => {
+            version.starts_with(series.as_str()) || version.split('.').count() > 3
+        }
     };
     if has_series { version.to_owned() } else { format!("{series}.{version}") }
 }

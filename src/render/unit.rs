@@ -11,7 +11,7 @@ use super::{
 use crate::{
     host::{HostName, UserName},
     layout::Layout,
-    odoo::Series,
+    odoo::{Series, rules::Hangup},
 };
 
 const TEMPLATE: &str = include_str!("templates/odoo.service.hbs");
@@ -73,7 +73,7 @@ pub fn unit(input: &UnitInput, template: Option<&str>) -> Result<String, RenderE
     let context = Context {
         input,
         conf: Layout::new(input.host.clone()).current().join("odoo.conf"),
-        graceful_reload: input.odoo.reloads_gracefully() && input.workers > 0,
+        graceful_reload: input.odoo.rules().hangup == Hangup::Reloads && input.workers > 0,
         python_directory: input
             .python
             .parent()
