@@ -129,7 +129,7 @@ pub enum DemoData {
 /// When loading a database, with no module named, upgrades modules all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadUpgrades {
-    /// While a module is `to install`, `to upgrade` or `to remove`.
+    /// While a module is `to upgrade`.
     PendingModules,
     /// While the database has the mark of an upgrade that did not come to its end.
     MarkedDatabase,

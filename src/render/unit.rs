@@ -151,9 +151,12 @@ mod tests {
 
     #[test]
     fn only_19_with_workers_has_a_reload() {
-        for (odoo, workers) in [(Series::V18, 4), (Series::V19, 0), (Series::V19, -1)] {
-            let text = unit(&UnitInput { odoo, workers, ..input() }, None).unwrap();
-            assert!(!text.contains("ExecReload"), "{odoo} with {workers} workers");
+        for odoo in Series::ALL {
+            for workers in [4, 1, 0, -1] {
+                let text = unit(&UnitInput { odoo, workers, ..input() }, None).unwrap();
+                let reloads = odoo == Series::V19 && workers > 0;
+                assert_eq!(text.contains("ExecReload"), reloads, "{odoo}, {workers} workers");
+            }
         }
     }
 

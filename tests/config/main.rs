@@ -8,3 +8,4 @@ mod lint;
 mod python;
 mod samples;
 mod samples_of_dialect;
+mod series;
