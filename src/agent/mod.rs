@@ -22,6 +22,7 @@ mod history;
 mod journal;
 mod lock;
 mod pause;
+mod setup;
 mod step;
 mod undo;
 
@@ -70,4 +71,5 @@ pub use postgres::{
 pub use recover::RecoverError;
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
+pub use setup::run_setup;
 pub use undo::{Reader, Undo};

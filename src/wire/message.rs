@@ -98,6 +98,8 @@ pub enum Request {
     },
     /// Asks what was created in databases since; changes nothing.
     CountRows(Box<CountRequest>),
+    /// Asks something of the server as a machine.
+    Server(super::ServerRequest),
 }
 
 /// What is to be observed.
@@ -175,6 +177,8 @@ pub enum Reply {
     Releases(Box<Releases>),
     /// Answers [`Request::CountRows`]; a database that could not be asked is left out.
     Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
+    /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
+    Server(super::ServerReply),
 }
 
 /// The releases of a host.

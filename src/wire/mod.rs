@@ -3,6 +3,7 @@
 mod channel;
 mod inquiry;
 mod message;
+mod setup;
 
 pub use channel::{Channel, WireError};
 pub use inquiry::{
@@ -12,3 +13,4 @@ pub use message::{
     Attached, CHUNK, CompareRequest, CountRequest, Fault, FaultKind, Hello, ObserveRequest,
     PROTOCOLS, Releases, Reply, Request, Welcome,
 };
+pub use setup::{ServerReply, ServerRequest};

@@ -21,7 +21,7 @@ pub(super) fn now() -> i64 {
 
 /// Tells what version of Odoo is installed. Its `release.py` is read where it
 /// is found; only else Odoo is started, which takes a second.
-pub(super) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, String> {
+pub(in crate::agent) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, String> {
     if !server.path(odoo_bin).exists() {
         return Err(format!("`{}` does not exist", odoo_bin.display()));
     }
@@ -82,7 +82,7 @@ pub(super) fn space(server: &Server, path: &Path) -> Space {
 }
 
 /// Lists what listens on TCP ports, with its unit.
-pub(super) fn listeners(server: &Server) -> Vec<Listener> {
+pub(in crate::agent) fn listeners(server: &Server) -> Vec<Listener> {
     let output = server.run(server.command("ss").args(["-H", "-l", "-t", "-n", "-p"]));
     let mut ports: BTreeMap<u16, Option<String>> = BTreeMap::new();
     for line in output.unwrap_or_default().lines() {
