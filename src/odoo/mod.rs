@@ -19,4 +19,4 @@ pub use rules::Rules;
 pub use series::Series;
 pub use upgrade_failure::UpgradeFailure;
 pub use upgrade_log::{UpgradeFinding, UpgradeLog, UpgradeProgress};
-pub use version::stored_version;
+pub use version::{stored_version, takes_version};

@@ -139,11 +139,11 @@ pub enum LoadUpgrades {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModuleVersions {
     /// Two or three numbers behind the series or without it. The series is put in front of
-    /// what does not begin with it and a dot. One other version on the addons path ends
-    /// every upgrade.
+    /// what does not begin with it and a dot. With an installed module of another version
+    /// the registry does not load.
     AfterSeries,
     /// Two to five numbers. The series is put in front of two or three of them that do not
-    /// begin with it. A module of another version cannot be installed, and is left out.
+    /// begin with it. An installed module of another version is left out.
     UpToThreeParts,
 }
 

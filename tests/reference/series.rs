@@ -112,10 +112,10 @@ fn described(series: Series) -> Vec<(&'static str, &'static str)> {
             "A module's version",
             match module_versions {
                 ModuleVersions::AfterSeries => {
-                    "`x.y`, `x.y.z`, with the series or without; else every upgrade fails"
+                    "`x.y`, `x.y.z`, with the series before it or without; else nothing loads"
                 }
                 ModuleVersions::UpToThreeParts => {
-                    "two to five numbers of the series; else the module is left out"
+                    "`x.y`, `x.y.z`, also with the series before it; else the module is left out"
                 }
             },
         ),
