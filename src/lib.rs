@@ -18,7 +18,10 @@ pub mod wire;
 
 pub mod transport;
 
+pub mod cloudflare;
 pub mod notify;
+
+pub mod dns;
 
 pub mod agent;
 pub mod workflow;

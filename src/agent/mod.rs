@@ -33,6 +33,7 @@ mod events;
 
 mod account;
 mod as_deployed;
+mod certbot;
 mod deployed_with;
 mod filestore;
 mod health;

@@ -16,7 +16,9 @@ use super::{
     observe::{new_rows, observe, releases_of_host},
     restricted::Guard,
     server::{FileError, Server},
-    setup, status, with_causes,
+    setup, status,
+    step::origin::signing_request,
+    with_causes,
 };
 use crate::{
     host::{HostName, UserName},
@@ -134,6 +136,12 @@ fn answer(server: &Server, request: Request) -> Reply {
             Ok(rows) => Reply::Counted(rows),
             Err(error) => fault(&error),
         },
+        Request::MakeSigningRequest { host, names } => {
+            match signing_request(server, &host, &names) {
+                Ok(text) => Reply::SigningRequest(text),
+                Err(error) => fault(&error),
+            }
+        }
         Request::Authorize(request) => keys::answer_authorize(server, &request),
         Request::Keys => keys::answer_keys(server),
         Request::Revoke(which) => keys::answer_revoke(server, &which),

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::postgres::Swap;
-use super::step::{StepError, database, file, release, service, switch};
+use super::step::{StepError, certificate, database, file, origin, release, service, switch};
 use super::transaction::Run;
-use crate::host::DatabaseName;
+use crate::host::{DatabaseName, HostName};
 use crate::plan::{CopyName, HealthCheck, Snapshot};
 
 /// One way back.
@@ -74,6 +74,22 @@ pub enum Undo {
         /// What it must answer then.
         health: Option<HealthCheck>,
     },
+    /// Takes a certificate back to the version it was.
+    CertificateBack {
+        /// Its name.
+        name: HostName,
+        /// The number of the version; none where there was none: then a whole one stays.
+        version: Option<u32>,
+        /// What it is renewed by, each with the copy of what it held.
+        files: Vec<(PathBuf, Option<PathBuf>)>,
+    },
+    /// Has the certificate of before count again and removes the new one.
+    OriginBack {
+        /// What the link named before; none where it did not exist.
+        target: Option<PathBuf>,
+        /// The directory of the new one.
+        directory: PathBuf,
+    },
     /// Puts files back as they were.
     RestoreFiles {
         /// Each file and the copy of what it held; none where it did not exist.
@@ -113,7 +129,9 @@ impl Undo {
             | Self::RemoveFiles { .. }
             | Self::DropCopy { .. } => Consequence::Litter,
             // A database must not stay upgraded because nginx does not reload.
-            Self::RestoreFiles { reader: Reader::Nginx, .. } => Consequence::Apart,
+            Self::CertificateBack { .. }
+            | Self::OriginBack { .. }
+            | Self::RestoreFiles { reader: Reader::Nginx, .. } => Consequence::Apart,
             Self::HideMaintenance
             | Self::LiftHold
             | Self::StartService { .. }
@@ -163,6 +181,12 @@ impl Undo {
             Self::DropCreated { database, oid } => database::drop_created(run, database, *oid),
             Self::MoveBack { target, restart, health } => {
                 switch::move_back(run, target.as_deref(), *restart, health.as_ref())
+            }
+            Self::CertificateBack { name, version, files } => {
+                certificate::take_back(run, name, *version, files)
+            }
+            Self::OriginBack { target, directory } => {
+                origin::take_back(run, target.as_deref(), directory)
             }
             Self::RestoreFiles { files, reader } => file::restore(run, files, *reader),
         }

@@ -53,6 +53,8 @@ pub(super) enum Command {
     Attach(AttachArguments),
     /// Shows who deploys to a host right now, or stops that deploy.
     Lock(LockArguments),
+    /// Shows a host's records in the DNS, or removes them.
+    Dns(super::dns::DnsArguments),
     /// Writes a host's odoo.conf, unit, vhost and maintenance page as they would be deployed.
     Render(RenderArguments),
     /// Lists the hosts of the repository.

@@ -14,6 +14,7 @@ mod apply;
 mod attach;
 mod completions;
 mod deploy;
+mod dns;
 mod follow;
 mod history;
 mod hosts;

@@ -2,6 +2,7 @@
 
 use super::terminal::{Style, Terminal};
 use crate::{
+    dns::Change,
     plan::{DatabaseUpgrade, Drift, FileDiff, Restore, RollbackPlan, Switch, live_record},
     source::Relation,
     workflow::deploy::Prepared,
@@ -26,7 +27,20 @@ pub(super) fn show(prepared: &Prepared, terminal: &Terminal) {
     for diff in &prepared.plan.diffs {
         file(diff, terminal);
     }
+    records(prepared.records.changes(), terminal);
     closing(prepared, terminal);
+}
+
+/// What changes in the DNS.
+pub(super) fn records(changes: &[Change], terminal: &Terminal) {
+    for change in changes {
+        let zone = terminal.paint(Style::Cyan, &format!("dns zone {}", change.zone));
+        terminal.result(&zone);
+        for line in change.lines() {
+            let style = if line.starts_with('+') { Style::Green } else { Style::Red };
+            terminal.result(&format!("  {}", terminal.paint(style, &line)));
+        }
+    }
 }
 
 fn headline(prepared: &Prepared, terminal: &Terminal) {
@@ -158,6 +172,10 @@ fn hunks(diff: &FileDiff, terminal: &Terminal) {
 
 fn closing(prepared: &Prepared, terminal: &Terminal) {
     let plan = &prepared.plan;
+    if plan.is_empty() && !prepared.records.is_empty() {
+        terminal.result(&terminal.paint(Style::Green, "nothing to do on the server"));
+        return;
+    }
     if plan.is_empty() {
         let text = if prepared.log.commits.is_empty() {
             "nothing to do".to_owned()
@@ -180,5 +198,10 @@ fn closing(prepared: &Prepared, terminal: &Terminal) {
     terminal.result(&terminal.paint(Style::Cyan, "plan"));
     terminal.result(&format!("  way           {way}"));
     terminal.result(&format!("  because       {}", plan.reasons.join("; ")));
+    if let Some(certificate) = &plan.certificate {
+        let names: Vec<_> = certificate.names.iter().map(ToString::to_string).collect();
+        let (names, from) = (names.join(", "), &certificate.from);
+        terminal.result(&format!("  certificate   obtain one for {names} from {from}"));
+    }
     terminal.result(&format!("  interruption  {}", plan.interruption));
 }

@@ -8,8 +8,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 use super::{
     Arguments, ExitCode, agent, apply,
     arguments::{Command, LockCommand},
-    attach, completions, deploy, history, hosts, init, lint, lock, logs, render, rollback, server,
-    status,
+    attach, completions, deploy, dns, history, hosts, init, lint, lock, logs, render, rollback,
+    server, status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
@@ -52,6 +52,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Attach(arguments)), _) => attach::run(&directory, &arguments, terminal),
         (Some(Command::Lock(arguments)), _) => lock::run(&directory, &arguments, terminal),
         (Some(Command::Rollback(arguments)), _) => rollback::run(&directory, &arguments, terminal),
+        (Some(Command::Dns(arguments)), _) => dns::run(&directory, &arguments, terminal),
         (Some(Command::Render(arguments)), _) => render::run(&directory, &arguments, terminal),
         (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
         (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
@@ -77,6 +78,7 @@ fn json(arguments: &Arguments) -> bool {
             LockCommand::Break(broken) => broken.json,
         },
         (Some(Command::Rollback(rollback)), _) => rollback.json,
+        (Some(Command::Dns(dns)), _) => dns.json(),
         (Some(Command::Hosts(hosts)), _) => hosts.json,
         (Some(Command::Lint(lint)), _) => lint.json,
         (Some(Command::Server(server)), _) => server.json(),

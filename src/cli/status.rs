@@ -13,7 +13,7 @@ use super::{
     words,
 };
 use crate::{
-    plan::{ReleaseRecord, drift, live_record, megabytes},
+    plan::{LATE, ReleaseRecord, drift, live_record, megabytes},
     source::Relation,
     wire::{Certificate, Health, StatusFacts},
     workflow::{
@@ -114,6 +114,11 @@ fn state(host: &HostStatus, facts: &StatusFacts) -> String {
     }
     if !drift(&facts.observed.host).is_empty() {
         words.push("drifted".to_owned());
+    }
+    let now = facts.observed.server.time;
+    let until = facts.certificate.as_ref().and_then(|one| one.until.clone().ok());
+    if until.is_some_and(|until| until - now < LATE) {
+        words.push("certificate ends soon".to_owned());
     }
     if let Some(Ok(pending)) = &host.pending {
         let count = pending.log.commits.len() + pending.log.more;
@@ -263,10 +268,11 @@ fn certificate(certificate: Option<&Certificate>, now: i64) -> String {
             format!("expired {} ({})", words::when(*until), path.display())
         }
         Some(Certificate { path, until: Ok(until) }) => format!(
-            "valid until {}, for {} ({})",
+            "valid until {}, for {} ({}){}",
             words::when(*until),
             words::duration(until - now),
-            path.display()
+            path.display(),
+            if until - now < LATE { ": nobody renewed it" } else { "" }
         ),
     }
 }

@@ -357,6 +357,13 @@ impl Terminal {
                 }
                 self.note("nothing was touched");
             }
+            WorkflowError::Dns { error: dns, left } => {
+                self.error(error, dns.hint().as_deref());
+                left.iter().for_each(|problem| self.warning(problem));
+                if left.is_empty() {
+                    self.note("nothing was touched");
+                }
+            }
             WorkflowError::Locked(holder) => {
                 let who = holder.as_ref().map(words::held_by);
                 self.error_line(
@@ -423,7 +430,7 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Stale(_) | WorkflowError::Used => ExitCode::Stale,
         WorkflowError::Fault(_) | WorkflowError::OutOfTurn => ExitCode::Bug,
         WorkflowError::Locked(_) | WorkflowError::SetupRuns(_) => ExitCode::Locked,
-        WorkflowError::Obstacles(_) => ExitCode::Refused,
+        WorkflowError::Obstacles(_) | WorkflowError::Dns { .. } => ExitCode::Refused,
         WorkflowError::Declined
         | WorkflowError::LeftRunning { .. }
         | WorkflowError::SetupLeft { .. } => ExitCode::Interrupted,

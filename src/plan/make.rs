@@ -4,6 +4,7 @@ mod shown;
 
 use super::{
     CopyName,
+    certificate::{self, CertificatePlan},
     desired::Desired,
     diff::FileDiff,
     drift::{Drift, Fates, drift},
@@ -29,6 +30,8 @@ pub struct Plan {
     pub reasons: Vec<String>,
     /// What each database is taught.
     pub upgrades: Vec<DatabaseUpgrade>,
+    /// The certificate that is obtained.
+    pub certificate: Option<CertificatePlan>,
     /// What is gone back to; none for a deploy.
     pub rollback: Option<RollbackPlan>,
     /// How the server's files change, secrets masked.
@@ -79,9 +82,11 @@ pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obs
     };
     let mut warnings = maker.warnings();
     warnings.extend(fates.warnings(&drift));
+    warnings.extend(certificate::warning(desired, observed));
     Ok(Plan {
         switch: choice.switch,
         reasons: choice.reasons,
+        certificate: certificate::needed(desired, observed),
         diffs: maker.diffs(),
         drift,
         warnings,
@@ -154,11 +159,17 @@ impl Maker<'_> {
         if self.unit_differs() {
             steps.push(Step::CheckUnit { unit: self.desired.files.unit.clone() });
         }
-        if let Some(vhost) = self.new_vhost() {
-            steps.push(Step::CheckVhost { vhost: vhost.to_owned() });
+        let certificate = certificate::steps(self.desired, self.observed);
+        if certificate.is_empty() {
+            steps.extend(self.check_vhost());
         }
         if self.writes_release {
             steps.extend(self.try_out());
+        }
+        if !certificate.is_empty() {
+            steps.extend(certificate);
+            // It names the certificate's files.
+            steps.extend(self.check_vhost());
         }
         if self.stopping().next().is_some() {
             // Before users have to wait for anything.
@@ -412,8 +423,19 @@ impl Maker<'_> {
         self.desired.files.vhost.as_deref().filter(|_| self.fates.vhost.changes())
     }
 
+    /// Every vhost that is installed is tested before.
+    fn check_vhost(&self) -> Option<Step> {
+        match self.vhost()? {
+            Step::InstallVhost { vhost, .. } => Some(Step::CheckVhost { vhost }),
+            _ => None,
+        }
+    }
+
+    /// A new certificate is read, and proven, with the vhost that stays.
     fn vhost(&self) -> Option<Step> {
-        if let Some(vhost) = self.new_vhost() {
+        let is_certified = certificate::needed(self.desired, self.observed).is_some();
+        let again = self.desired.files.vhost.as_deref().filter(|_| is_certified);
+        if let Some(vhost) = self.new_vhost().or(again) {
             let marker = self.desired.network.marker.clone()?;
             return Some(Step::InstallVhost { vhost: vhost.to_owned(), marker });
         }

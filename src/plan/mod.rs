@@ -1,6 +1,7 @@
 //! Turns the wanted release and what the server has into a [`Plan`]. Pure.
 
 mod access;
+mod certificate;
 mod code;
 mod copy_name;
 mod desired;
@@ -25,6 +26,10 @@ mod transaction_id;
 mod upgrade;
 
 pub use access::DatabaseAccess;
+pub use certificate::{
+    AcmeIssuer, CertificateFacts, CertificatePlan, InstallCertificate, IssuedCertificate, Issuer,
+    LATE, ObtainCertificate, OriginIssuer, WantedCertificate,
+};
 pub use copy_name::{CopyKind, CopyName};
 pub use desired::{Desired, Files, Network, OnDrift, Policy, UpdateChoice};
 pub use diff::{FileDiff, unified};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CopyName,
+    certificate::CertificateFacts,
     release::{ReleaseFacts, RunningFrom},
 };
 use crate::{
@@ -115,6 +116,8 @@ pub struct HostFacts {
     pub as_deployed: Option<AsDeployed>,
     /// Drop-ins of the unit besides its own.
     pub foreign_drop_ins: Vec<PathBuf>,
+    /// The certificates that were obtained for it.
+    pub certificates: CertificateFacts,
 }
 
 /// Files as they were deployed; none: there was no such file.

@@ -5,6 +5,7 @@ mod versions;
 use std::collections::BTreeSet;
 
 use super::{
+    certificate,
     desired::{Desired, UpdateChoice},
     observed::{DatabaseFacts, Observed},
     release::{ReleaseRecord, RunningFrom},
@@ -54,6 +55,7 @@ pub(super) fn obstacles(
     let copied: u64 = restorations.iter().map(|one| one.bytes).sum();
     let mut found = Vec::new();
     server(desired, observed, &mut found);
+    certificate::obstacles(desired, observed, &mut found);
     identity(desired, observed, &mut found);
     neighbours(desired, observed, &mut found);
     databases(desired, observed, &restored, &mut found);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     CopyName, TransactionId,
     access::DatabaseAccess,
+    certificate::{self, InstallCertificate, ObtainCertificate},
     observed::{Holder, SeenAddon},
     release::ReleaseRecord,
 };
@@ -41,7 +42,7 @@ pub struct Transaction {
     pub sensitive_keys: BTreeSet<String>,
     /// Options that stay at the server's own value.
     pub keep: Vec<String>,
-    /// Steps that touch nothing live.
+    /// Steps that users notice nothing of, and that leave nothing behind where they fail.
     pub prepare: Vec<Step>,
     /// Steps that change what is live; a failure reverts them.
     pub carry_out: Vec<Step>,
@@ -138,6 +139,17 @@ pub enum Step {
         /// The vhost's text.
         vhost: String,
     },
+    /// Lets every name answer an authority's challenges, beside what is served.
+    ServeChallenges {
+        /// The vhost's text.
+        vhost: String,
+        /// The names.
+        names: Vec<HostName>,
+    },
+    /// Has an authority certify the names.
+    ObtainCertificate(Box<ObtainCertificate>),
+    /// Puts a certificate of Cloudflare's in place, with the key that was made for it.
+    InstallCertificate(Box<InstallCertificate>),
     /// Imports the Python of modules that a changed database will run.
     ImportModules {
         /// The release.
@@ -373,6 +385,13 @@ impl Step {
             Self::CheckCode { .. } => "check Python, XML and manifests".into(),
             Self::CheckUnit { .. } => "check the unit".into(),
             Self::CheckVhost { .. } => "check the vhost".into(),
+            Self::ServeChallenges { names, .. } => certificate::title("answer challenges", names),
+            Self::ObtainCertificate(step) => {
+                certificate::title("obtain a certificate", &step.names)
+            }
+            Self::InstallCertificate(step) => {
+                certificate::title("put the certificate in place", &step.names)
+            }
             Self::ImportModules { .. } => "import the modules".into(),
             Self::LoadRelease { number, .. } => {
                 format!("load release {number} beside the running one")

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{
+    certificate,
     code::noticed,
     desired::Desired,
     drift::{Fates, Outdated, owed},
@@ -103,6 +104,9 @@ pub(super) fn choose(
     }
     if fates.vhost.changes() {
         needs.push(Need::new(Switch::Vhost, "the vhost changes"));
+    }
+    if let Some(plan) = certificate::needed(desired, observed) {
+        needs.push(Need::new(Switch::Vhost, format!("a certificate is needed: {}", plan.because)));
     }
     needs.sort_by_key(|need| std::cmp::Reverse(need.switch));
     Choice {

@@ -2,6 +2,8 @@
 //!
 //! [`FileSource`]: crate::host::FileSource
 
+mod acme;
+mod dns;
 mod load;
 mod odoo;
 mod parse;
@@ -9,6 +11,8 @@ mod policy;
 mod types;
 mod values;
 
+pub use acme::Acme;
+pub use dns::{DnsProvider, DnsZone, TsigAlgorithm};
 pub use load::SETTINGS_FILE;
 pub use odoo::OdooOrigin;
 pub use policy::PolicyError;

@@ -103,7 +103,10 @@ impl Default for Settings {
         Self {
             environments: default_environments(),
             servers: IndexMap::new(),
+            public_addresses: IndexMap::new(),
+            dns: IndexMap::new(),
             notify: IndexMap::new(),
+            acme: super::Acme::default(),
             desktop_notification: true,
             upgrades_at_once: std::num::NonZeroU32::MIN,
             odoo: IndexMap::new(),

@@ -1,11 +1,11 @@
 //! `config/deploy.toml`, checked.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{net::IpAddr, num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 
-use super::OdooOrigin;
-use crate::host::{EnvironmentName, ServerName};
+use super::{Acme, DnsZone, OdooOrigin};
+use crate::host::{EnvironmentName, HostName, ServerName};
 use crate::odoo::Series;
 use crate::source::{Branch, BranchPattern};
 
@@ -16,8 +16,14 @@ pub struct Settings {
     pub environments: IndexMap<EnvironmentName, Environment>,
     /// The servers, by name.
     pub servers: IndexMap<ServerName, Server>,
+    /// `public_addresses` of the servers that have any written.
+    pub public_addresses: IndexMap<ServerName, Vec<IpAddr>>,
+    /// The zones of the DNS, by name.
+    pub dns: IndexMap<HostName, DnsZone>,
     /// The notification channels, by name.
     pub notify: IndexMap<String, NotifyChannel>,
+    /// `[acme]`: who certifies hosts with `tls = letsencrypt`.
+    pub acme: Acme,
     /// `[defaults] desktop_notification` (default true).
     pub desktop_notification: bool,
     /// `[defaults] upgrades_at_once`: how many upgrades run on one server at the same

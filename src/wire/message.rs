@@ -104,6 +104,13 @@ pub enum Request {
     },
     /// Asks what was created in databases since; changes nothing.
     CountRows(Box<CountRequest>),
+    /// Asks for a new key, which stays on the server, and the request to certify it.
+    MakeSigningRequest {
+        /// The host.
+        host: HostName,
+        /// The names to be certified.
+        names: Vec<HostName>,
+    },
     /// Asks something of the server as a machine.
     Server(super::ServerRequest),
     /// Asks that a key may deploy some hosts.
@@ -189,6 +196,8 @@ pub enum Reply {
     Fault(Fault),
     /// Answers [`Request::Releases`].
     Releases(Box<Releases>),
+    /// Answers [`Request::MakeSigningRequest`], as PEM.
+    SigningRequest(String),
     /// Answers [`Request::CountRows`]; a database that could not be asked is left out.
     Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
     /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].

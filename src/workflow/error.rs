@@ -1,6 +1,8 @@
 //! Everything that can end a story.
 
 use crate::{
+    causes::with_causes,
+    dns::DnsError,
     host::{ConfigError, HostName, ServerName},
     plan::{Holder, Obstacle},
     render::RenderError,
@@ -45,6 +47,14 @@ pub enum WorkflowError {
     /// The agent answered something else.
     #[error("the agent answered something else than it was asked")]
     OutOfTurn,
+    /// The records in the DNS.
+    #[error("{}", with_causes(error))]
+    Dns {
+        /// Why they could not be looked at or changed.
+        error: DnsError,
+        /// What of them could not be taken back.
+        left: Vec<String>,
+    },
     /// Another deploy holds the lock.
     #[error("another deploy of this host is running")]
     Locked(Option<Holder>),
@@ -93,6 +103,12 @@ pub enum WorkflowError {
         /// The host.
         host: HostName,
     },
+}
+
+impl From<DnsError> for WorkflowError {
+    fn from(error: DnsError) -> Self {
+        Self::Dns { error, left: Vec::new() }
+    }
 }
 
 impl WorkflowError {

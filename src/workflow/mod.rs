@@ -2,7 +2,9 @@
 
 pub mod announce;
 pub mod attach;
+mod certificate;
 pub mod deploy;
+pub mod dns;
 pub mod follow;
 pub mod history;
 pub mod init;
@@ -20,6 +22,7 @@ mod desire;
 mod error;
 mod files;
 mod modules;
+mod origin;
 mod outside;
 mod project;
 

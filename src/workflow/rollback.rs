@@ -45,7 +45,7 @@ pub async fn prepare(
         Agent::connect(&name, footing.server()?, &project.machine, &question).await?;
     let rollback = Journey { project, request, agent: &mut agent };
     match rollback.draft(footing, reply, listen).await {
-        Ok(draft) => draft.plan(agent).await,
+        Ok(draft) => draft.plan(project, agent).await,
         Err(error) => {
             agent.close().await;
             Err(error)

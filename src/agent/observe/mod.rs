@@ -11,7 +11,7 @@ pub(super) use releases::{highest_directory, releases_of_host};
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};
 
 use super::{
-    Account, as_deployed, history, journal, lock,
+    Account, as_deployed, certificate, history, journal, lock,
     postgres::{OverviewEntry, Postgres, PostgresError},
     server::{FileError, Server},
     step::switch,
@@ -109,6 +109,7 @@ fn host_facts(
         },
         series: request.service.series,
         foreign_drop_ins,
+        certificates: certificate::facts(server, layout)?,
         service,
         current,
         last_number: highest.max(history::highest_release(server, layout)?),

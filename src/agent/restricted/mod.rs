@@ -91,6 +91,10 @@ impl Guard {
             | Request::LockState { host }
             | Request::Releases { host } => asked.may(host),
             Request::Logs(request) => asked.live(&request.host).map(drop),
+            Request::MakeSigningRequest { .. } => Err(self.fault(
+                "the host's certificate would be replaced".into(),
+                "deploy once with a full login: this key may deploy again afterwards",
+            )),
             Request::Server(_) | Request::Authorize(_) | Request::Keys | Request::Revoke(_) => {
                 Err(self.fault(
                     "it may deploy, and nothing else".into(),

@@ -42,6 +42,9 @@ fn part_of(step: &Step) -> Part {
         | Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
+        | Step::ServeChallenges { .. }
+        | Step::ObtainCertificate(_)
+        | Step::InstallCertificate(_)
         | Step::ImportModules { .. }
         | Step::LoadRelease { .. }
         | Step::WaitForUpgrades { .. }

@@ -85,6 +85,12 @@ impl Check<'_> {
             }
             Step::CheckUnit { unit } => text("the unit", unit, &self.rendered.unit),
             Step::CheckVhost { vhost } => self.vhost(Some(vhost)),
+            // Whom root trusts, and what certifies a host, is not for the key to say.
+            Step::ServeChallenges { .. }
+            | Step::ObtainCertificate(_)
+            | Step::InstallCertificate(_) => {
+                Err(Refusal::needs_full_login(format!("it would {}", step.title())))
+            }
             Step::ImportModules { number, modules: _ } => self.number(*number),
             Step::LoadRelease { number, databases } => {
                 self.number(*number)?;

@@ -1,9 +1,11 @@
 //! One file for each kind of step: how it is done and how it is taken back.
 
+pub(super) mod certificate;
 mod check;
 pub(super) mod database;
 pub(super) mod file;
 pub(super) mod health;
+pub(super) mod origin;
 mod prune;
 pub(super) mod release;
 pub(super) mod service;
@@ -141,7 +143,11 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         Step::Switch { follow, .. } => switch::way_back(run, *follow),
         Step::CatchUp(step) => switch::way_back_of_catch_up(run, step),
         Step::InstallUnit { .. } => file::way_back_of_unit(run),
-        Step::InstallVhost { .. } | Step::RemoveVhost => file::way_back_of_vhost(run),
+        Step::ServeChallenges { .. } | Step::InstallVhost { .. } | Step::RemoveVhost => {
+            file::way_back_of_vhost(run)
+        }
+        Step::ObtainCertificate(step) => certificate::way_back(run, step),
+        Step::InstallCertificate(_) => Ok(origin::way_back(run)),
         Step::UpgradeModules(step) => match &step.snapshot {
             Some(snapshot) => Ok(vec![Undo::SwapBack { swap: database::swap(run, snapshot)? }]),
             None => Ok(vec![Undo::DropCreated {
@@ -192,6 +198,9 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         }
         Step::CheckUnit { unit } => check::unit(run, unit),
         Step::CheckVhost { vhost } => check::vhost(run, vhost),
+        Step::ServeChallenges { vhost, names } => certificate::serve_challenges(run, vhost, names),
+        Step::ObtainCertificate(step) => certificate::obtain(run, step),
+        Step::InstallCertificate(step) => origin::install(run, step),
         Step::ImportModules { number, modules } => check::imports(run, *number, modules),
         Step::LoadRelease { number, databases } => check::load(run, *number, databases),
         Step::WaitForUpgrades { at_once } => upgrade::wait_for_others(run, *at_once),

@@ -12,6 +12,7 @@ use crate::{
     secret::{Redactor, Secret},
 };
 
+mod certificate;
 mod recovery;
 
 /// Notes what it is asked to do, and does it as far as these tests look.

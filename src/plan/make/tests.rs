@@ -8,6 +8,10 @@ fn is_live(step: &Step) -> bool {
         | Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
+        // Beside everything that is served: users notice nothing.
+        | Step::ServeChallenges { .. }
+        | Step::ObtainCertificate(_)
+        | Step::InstallCertificate(_)
         | Step::ImportModules { .. }
         | Step::LoadRelease { .. }
         | Step::WaitForUpgrades { .. }
