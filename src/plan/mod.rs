@@ -10,6 +10,7 @@ mod drift;
 mod event;
 mod fingerprint;
 mod history;
+mod load;
 mod make;
 mod modules;
 mod observed;
@@ -37,6 +38,7 @@ pub use drift::{Drift, DriftKind, DriftSubject, drift};
 pub use event::{Event, Failure, Outcome};
 pub use fingerprint::Fingerprint;
 pub use history::HistoryLine;
+pub use load::unfit_for_loading;
 pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{

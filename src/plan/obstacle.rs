@@ -1,5 +1,7 @@
 //! What stands in the way of a deploy, found before anything is touched.
 
+mod versions;
+
 use std::collections::BTreeSet;
 
 use super::{
@@ -58,6 +60,7 @@ pub(super) fn obstacles(
     neighbours(desired, observed, &mut found);
     databases(desired, observed, &restored, &mut found);
     modules(desired, observed, &restored, &mut found);
+    found.extend(versions::of_other_series(desired, observed));
     space(observed, upgrades, copied, &mut found);
     snapshots(observed, upgrades, &restored, &mut found);
     found.extend(rollback::without_consent(desired, restorations));

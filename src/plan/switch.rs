@@ -13,6 +13,7 @@ use super::{
     step::HealthCheck,
     upgrade::DatabaseUpgrade,
 };
+use crate::odoo::rules::Hangup;
 
 /// How a host is brought to the wanted release, from the least interruption
 /// to the most.
@@ -186,7 +187,7 @@ pub(super) fn running_health(observed: &Observed) -> Option<HealthCheck> {
     Some(release.map_or(live, |release| &release.record).health.clone())
 }
 
-/// SIGHUP is enough on Odoo 19 with workers, as long as what it listens on
+/// SIGHUP is enough where it reloads, with workers, as long as what it listens on
 /// stays: it keeps an inherited socket, and fails to change to or from workers.
 fn way_to_follow(desired: &Desired, observed: &Observed, reason: String) -> Need {
     let Some(running) = running_health(observed) else {
@@ -195,7 +196,7 @@ fn way_to_follow(desired: &Desired, observed: &Observed, reason: String) -> Need
     let same_network = running.http_port == desired.network.http_port
         && running.gevent_port == desired.network.gevent_port
         && running.interface == desired.network.interface;
-    if !desired.service.series.reloads_gracefully() {
+    if desired.service.series.rules().hangup == Hangup::Restarts {
         let reason = format!("{reason}; Odoo {} restarts", desired.service.series);
         return Need::new(Switch::Restart, reason);
     }

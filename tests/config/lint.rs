@@ -16,7 +16,7 @@ use crate::host::load_named;
 /// A host without findings, with some of its options and some of `[deploy]` changed.
 ///
 /// An option `-key` is left out.
-fn host(name: &str, series: &str, options: &str, deploy: &str) -> Host {
+pub(crate) fn host(name: &str, series: &str, options: &str, deploy: &str) -> Host {
     let mut keys = BTreeMap::from([
         ("db_name", format!("{name}-db")),
         ("addons_path", "custom-addons".to_owned()),

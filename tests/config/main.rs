@@ -9,3 +9,4 @@ mod lint;
 mod python;
 mod samples;
 mod samples_of_dialect;
+mod series;
