@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    follow, history,
+    adopt, follow, history,
     inspect::Inspector,
     logs,
     observe::{new_rows, observe, releases_of_host},
@@ -101,6 +101,11 @@ fn answer(server: &Server, request: Request) -> Reply {
             Ok(rows) => Reply::Counted(rows),
             Err(error) => fault(&error),
         },
+        Request::Survey(request) => match adopt::survey(server, &request) {
+            Ok(survey) => Reply::Survey(Box::new(survey)),
+            Err(error) => refused(&error),
+        },
+        Request::Adopt(request) => adopt::record(server, &request),
         Request::Pack { .. }
         | Request::Logs(_)
         | Request::Execute(_)
@@ -175,6 +180,11 @@ fn store_pack(server: &Server, layout: &Layout, mut file: fs::File) -> Result<()
         Store::open_or_create(&server.path(&layout.store())).map_err(|error| refused(&error))?;
     store.receive(&mut file).map_err(|error| refused(&error))?;
     Ok(())
+}
+
+fn refused(error: &dyn std::error::Error) -> Reply {
+    let message = with_causes(error);
+    Reply::Fault(Fault { kind: FaultKind::Refused, message, hint: None })
 }
 
 pub(super) fn fault(error: &dyn std::error::Error) -> Reply {

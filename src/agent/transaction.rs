@@ -27,7 +27,8 @@ use crate::{
     host::DatabaseName,
     layout::Layout,
     plan::{
-        CopyName, DatabaseAccess, Event, Failure, Holder, Outcome, ReleaseState, Step, Transaction,
+        ADOPTED, CopyName, DatabaseAccess, Event, Failure, Holder, Outcome, ReleaseState, Step,
+        Transaction,
     },
 };
 
@@ -136,10 +137,18 @@ fn begin(
     recovery_unit::install(server)?;
     let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
     ballast::take_on(server, layout)?;
-    let was_running = Systemd::new(server).state(&layout.unit_name())?.is_running();
+    let unit = unit_before(transaction, &layout.unit_name());
+    let was_running = Systemd::new(server).state(&unit)?.is_running();
     let begin = Begin::of(server, transaction, was_running);
     let journal = Journal::begin(server, directory, begin)?;
     Ok((lock, access, journal))
+}
+
+/// Names the unit that ran the host before the transaction.
+fn unit_before(transaction: &Transaction, own: &str) -> String {
+    let adopted = transaction.adopted.as_ref();
+    let left = adopted.filter(|_| transaction.previous == Some(ADOPTED));
+    left.map_or_else(|| own.to_owned(), |service| service.unit.clone())
 }
 
 impl<'a> Run<'a> {
@@ -190,10 +199,15 @@ impl Run<'_> {
     /// # Errors
     /// Fails when the log cannot be read.
     pub fn position_log(&mut self) -> Result<(), LogError> {
-        let source = LogSource {
-            unit: self.layout.unit_name(),
-            file: self.transaction.service.logfile.clone(),
-        };
+        self.position_log_of(&self.layout.unit_name(), self.transaction.service.logfile.clone())
+    }
+
+    /// The same for the log of a unit, which writes to the file where one is named.
+    ///
+    /// # Errors
+    /// Fails when the log cannot be read.
+    pub fn position_log_of(&mut self, unit: &str, file: Option<PathBuf>) -> Result<(), LogError> {
+        let source = LogSource { unit: unit.to_owned(), file };
         self.log = Some(source.now(self.server)?);
         Ok(())
     }
@@ -252,12 +266,15 @@ impl Run<'_> {
     /// then, another transaction may have had the lock.
     fn stale(&self) -> Result<Option<Failure>, FileError> {
         let live = step::switch::target(self.server, &self.layout)?;
+        // Nothing names release 0: a host that runs it has no `current`.
         let wanted = self
             .transaction
             .previous
+            .filter(|number| *number != ADOPTED)
             .map(|number| Path::new("releases").join(number.directory_name()));
         let newest = history::highest_release(self.server, &self.layout)?;
-        let overtaken = self.transaction.number.is_some_and(|number| number.0 <= newest);
+        let new = self.transaction.number.filter(|number| *number != ADOPTED);
+        let overtaken = new.is_some_and(|number| number.0 <= newest);
         if live == wanted && !overtaken {
             return Ok(None);
         }
@@ -437,7 +454,9 @@ impl Run<'_> {
 
     /// Notes what became of the release; it is told where that fails.
     fn mark(&mut self, state: ReleaseState) {
-        let Some(number) = self.transaction.number else { return };
+        // What was adopted stays what it is.
+        let number = self.transaction.number.filter(|number| *number != ADOPTED);
+        let Some(number) = number else { return };
         if let Err(error) = step::release::write_state(self.server, &self.layout, number, state) {
             self.warn(format!("failed to note that release {number} is {state}: {error}"));
         }

@@ -6,7 +6,7 @@ use clap::Parser as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::{
-    Arguments, ExitCode, agent, apply,
+    Arguments, ExitCode, adopt, agent, apply,
     arguments::{Command, LockCommand},
     attach, completions, deploy, history, hosts, init, lint, lock, logs, render, rollback, status,
     terminal::Terminal,
@@ -44,6 +44,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
     }
     match (arguments.command, arguments.target) {
         (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),
+        (Some(Command::Adopt(arguments)), _) => adopt::run(&directory, &arguments, terminal),
         (Some(Command::Apply(arguments)), _) => apply::run(&directory, &arguments, terminal),
         (Some(Command::Status(arguments)), _) => status::run(&directory, &arguments, terminal),
         (Some(Command::History(arguments)), _) => history::run(&directory, &arguments, terminal),
@@ -65,6 +66,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
 fn json(arguments: &Arguments) -> bool {
     match (&arguments.command, &arguments.target) {
         (Some(Command::Plan(plan)), _) => plan.target.json,
+        (Some(Command::Adopt(adopt)), _) => adopt.json,
         (Some(Command::Apply(apply)), _) => apply.json,
         (Some(Command::Status(status)), _) => status.json,
         (Some(Command::History(history)), _) => history.json,

@@ -1,6 +1,7 @@
 //! Turns the wanted release and what the server has into a [`Plan`]. Pure.
 
 mod access;
+mod adopted;
 mod code;
 mod copy_name;
 mod desired;
@@ -24,6 +25,10 @@ mod transaction_id;
 mod upgrade;
 
 pub use access::DatabaseAccess;
+pub use adopted::{
+    ADOPTED, ADOPTED_SCHEMA, Adopted, AdoptedFacts, AdoptedKind, AdoptedService, AdoptedVhost,
+    Checkout, CodePlace, adopted_live,
+};
 pub use copy_name::{CopyKind, CopyName};
 pub use desired::{Desired, Files, Network, OnDrift, Policy, UpdateChoice};
 pub use diff::{FileDiff, unified};
@@ -45,8 +50,8 @@ pub use rollback::{
     restorations,
 };
 pub use step::{
-    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, Restore, RolledBack, Service, Snapshot,
-    Step, Summary, Transaction, UpgradeModules,
+    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, ReplaceVhosts, Restore, RolledBack,
+    Service, Snapshot, Step, Summary, Transaction, UpgradeModules,
 };
 pub use switch::Switch;
 pub use transaction_id::TransactionId;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CopyName,
+    adopted::AdoptedFacts,
     release::{ReleaseFacts, RunningFrom},
 };
 use crate::{
@@ -115,6 +116,9 @@ pub struct HostFacts {
     pub as_deployed: Option<AsDeployed>,
     /// Drop-ins of the unit besides its own.
     pub foreign_drop_ins: Vec<PathBuf>,
+    /// Release 0; none where the host was not adopted.
+    #[serde(default)]
+    pub adopted: Option<Box<AdoptedFacts>>,
 }
 
 /// Files as they were deployed; none: there was no such file.

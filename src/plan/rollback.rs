@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CopyName,
+    adopted::ADOPTED,
     desired::Desired,
     observed::{CopyFacts, DatabaseFacts, Observed},
     obstacle::{Obstacle, live_record},
@@ -195,7 +196,11 @@ pub fn restorations(
     let mut impossible = Vec::new();
     for name in &desired.databases {
         let Some(facts) = observed.databases.get(name) else { continue };
-        let reasons = reasons(desired, wish, facts);
+        let reasons = if wish.to == ADOPTED {
+            since_adopted(observed, name, facts)
+        } else {
+            reasons(desired, wish, facts)
+        };
         if reasons.is_empty() {
             continue;
         }
@@ -222,6 +227,27 @@ fn reasons(
         if missing {
             reasons.insert(name.clone(), vec![format!("release {} does not have it", wish.to)]);
         }
+    }
+    reasons
+}
+
+/// Names the modules that deploys brought to another state than release 0 had. That of
+/// its own addons nobody knows, so every deploy that changed the database counts.
+fn since_adopted(
+    observed: &Observed,
+    database: &DatabaseName,
+    facts: &DatabaseFacts,
+) -> BTreeMap<ModuleName, Vec<String>> {
+    let Some(first) = first_change(observed, ADOPTED, database) else { return BTreeMap::new() };
+    let adopted = observed.host.adopted.as_ref().and_then(|facts| facts.record.commit);
+    let why = vec![format!("release {first} or a later one upgraded it")];
+    let seen = facts.signatures.iter().flatten();
+    let changed = seen.filter(|(_, seen)| Some(seen.commit) != adopted);
+    let mut reasons: BTreeMap<_, _> =
+        changed.map(|(name, _)| (name.clone(), why.clone())).collect();
+    if reasons.is_empty() {
+        let base = ModuleName::parse("base").expect("`base` is a module name");
+        reasons.insert(base, why);
     }
     reasons
 }
@@ -285,6 +311,9 @@ fn first_change(
     database: &DatabaseName,
 ) -> Option<ReleaseNumber> {
     let live = live_record(observed).map(|live| live.number);
+    // What came before release 0 was last gone back to is undone already.
+    let since = observed.host.adopted.as_ref().map(|facts| facts.since);
+    let after = since.filter(|_| after == ADOPTED).unwrap_or(after);
     let took_effect = |release: &&ReleaseFacts| {
         let number = release.record.number;
         number > after && (release.state == ReleaseState::Verified || Some(number) == live)

@@ -82,6 +82,7 @@ impl Sample {
             series: sample.desired.service.series,
             as_deployed: None,
             foreign_drop_ins: Vec::new(),
+            adopted: None,
         };
         sample.observed.server.listeners = Vec::new();
         let facts = sample.facts();

@@ -11,7 +11,9 @@ use crate::{
         CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed, RowCount,
         Service, SourcePair, Summary, Transaction, TransactionId,
     },
-    wire::{LockFacts, LogLine, LogsRequest, StatusFacts},
+    wire::{
+        AdoptRequest, Adoption, LockFacts, LogLine, LogsRequest, StatusFacts, Survey, SurveyRequest,
+    },
 };
 
 /// The protocols this executable speaks, newest first.
@@ -98,6 +100,10 @@ pub enum Request {
     },
     /// Asks what was created in databases since; changes nothing.
     CountRows(Box<CountRequest>),
+    /// Asks which Odoo runs that the tool did not set up, and how; changes nothing.
+    Survey(SurveyRequest),
+    /// Has it recorded as release 0 of a host. What runs is not touched.
+    Adopt(Box<AdoptRequest>),
 }
 
 /// What is to be observed.
@@ -175,6 +181,10 @@ pub enum Reply {
     Releases(Box<Releases>),
     /// Answers [`Request::CountRows`]; a database that could not be asked is left out.
     Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
+    /// Answers [`Request::Survey`].
+    Survey(Box<Survey>),
+    /// Answers [`Request::Adopt`].
+    Adopted(Adoption),
 }
 
 /// The releases of a host.
@@ -184,6 +194,10 @@ pub struct Releases {
     pub live: Option<ReleaseNumber>,
     /// Every one, by number.
     pub releases: Vec<KnownRelease>,
+    /// The unit of release 0; none where the host was not adopted.
+    pub adopted: Option<String>,
+    /// The highest number that a release had when release 0 last went live.
+    pub since: ReleaseNumber,
 }
 
 /// The transaction whose events follow.

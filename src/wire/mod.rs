@@ -1,9 +1,13 @@
 //! The messages between controller and agent, and their framing.
 
+mod adoption;
 mod channel;
 mod inquiry;
 mod message;
 
+pub use adoption::{
+    AdoptRequest, Adoption, Candidate, FoundValue, FoundVhost, Instance, Survey, SurveyRequest,
+};
 pub use channel::{Channel, WireError};
 pub use inquiry::{
     Certificate, Health, LockFacts, LogLine, LogsRequest, Phase, StatusFacts, StepAt,

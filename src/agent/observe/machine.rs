@@ -21,7 +21,7 @@ pub(super) fn now() -> i64 {
 
 /// Tells what version of Odoo is installed. Its `release.py` is read where it
 /// is found; only else Odoo is started, which takes a second.
-pub(super) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, String> {
+pub(in crate::agent) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, String> {
     if !server.path(odoo_bin).exists() {
         return Err(format!("`{}` does not exist", odoo_bin.display()));
     }
@@ -107,7 +107,7 @@ fn process(line: &str) -> Option<u32> {
 }
 
 /// Reads the unit out of `/proc/<pid>/cgroup`: `0::/system.slice/nginx.service`.
-fn unit_of(server: &Server, pid: u32) -> Option<String> {
+pub(in crate::agent) fn unit_of(server: &Server, pid: u32) -> Option<String> {
     let text = server.read(Path::new(&format!("/proc/{pid}/cgroup"))).ok()??;
     let parts = text.lines().flat_map(|line| line.rsplit('/'));
     parts.map(str::trim).find(|part| part.ends_with(".service")).map(str::to_owned)

@@ -5,12 +5,13 @@ mod neighbours;
 mod releases;
 mod service;
 
+pub(super) use machine::{odoo_version, unit_of};
 pub(super) use releases::releases_of_host;
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};
 
 use super::{
-    Account, as_deployed, history, journal, lock,
+    Account, adopt, as_deployed, history, journal, lock,
     postgres::{OverviewEntry, Postgres, PostgresError},
     server::{FileError, Server},
     step::switch,
@@ -118,6 +119,7 @@ fn host_facts(
         unfinished: journal::unfinished(server, &layout.journal())?.map(|id| id.to_string()),
         recovered: recovered(server, layout)?,
         releases,
+        adopted: adopt::facts(server, layout)?,
     })
 }
 
@@ -179,12 +181,16 @@ pub(super) fn complete_access(
     Ok(access)
 }
 
-/// Reads one option of the server's own odoo.conf.
+/// Reads one option of the server's own odoo.conf; before the first release that of what
+/// was adopted.
 pub(super) fn kept_option(
     server: &Server,
     layout: &Layout,
     key: &str,
 ) -> Result<Option<String>, FileError> {
+    if !server.path(&layout.conf_link()).exists() {
+        return adopt::option(server, layout, key);
+    }
     option_of(server, &layout.conf_link(), key)
 }
 

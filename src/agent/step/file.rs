@@ -24,14 +24,14 @@ use crate::{
 };
 
 /// How long nginx may take to replace its workers.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What two transactions of different hosts exclude each other by.
 const NGINX_LOCK: &str = "/run/lock/odoo-deploy-nginx.lock";
 
 /// Waits for the server's nginx lock: a vhost that another host is just
 /// writing would fail the test of this one.
-fn lock_nginx(server: &Server) -> Result<File, FileError> {
+pub(super) fn lock_nginx(server: &Server) -> Result<File, FileError> {
     let path = Path::new(NGINX_LOCK);
     let file = fs::OpenOptions::new()
         .write(true)

@@ -75,7 +75,7 @@ impl Maker<'_> {
                 "none: the service does not run".into()
             }
             Switch::Restart => "a restart: some seconds without an answer".into(),
-            Switch::Stop if live_record(self.observed).is_none() => {
+            Switch::Stop if live_record(self.observed).is_none() && self.left().is_none() => {
                 "none: the host is not live yet".into()
             }
             Switch::Stop if !self.restorations.is_empty() => {

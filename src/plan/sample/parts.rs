@@ -137,6 +137,7 @@ pub(super) fn observed(desired: &Desired) -> Observed {
                 vhost: files.vhost.clone(),
             }),
             foreign_drop_ins: Vec::new(),
+            adopted: None,
         },
         cluster: ClusterFacts {
             version: Ok("17.5".into()),
