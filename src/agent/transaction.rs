@@ -1,5 +1,7 @@
 //! Carries a transaction out: all of its steps, or none.
 
+mod standing;
+
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -7,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::standing::unit_before;
 use super::{
     ballast,
     events::EventLog,
@@ -144,13 +147,6 @@ fn begin(
     Ok((lock, access, journal))
 }
 
-/// Names the unit that ran the host before the transaction.
-fn unit_before(transaction: &Transaction, own: &str) -> String {
-    let adopted = transaction.adopted.as_ref();
-    let left = adopted.filter(|_| transaction.previous == Some(ADOPTED));
-    left.map_or_else(|| own.to_owned(), |service| service.unit.clone())
-}
-
 impl<'a> Run<'a> {
     /// Prepares to carry a transaction out, or to end it.
     pub(super) fn new(
@@ -260,30 +256,6 @@ impl Run<'_> {
             let milliseconds = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.interruption = Some(self.interruption.unwrap_or(0) + milliseconds);
         }
-    }
-
-    /// Tells whether the host is still the one that the plan was made for: since
-    /// then, another transaction may have had the lock.
-    fn stale(&self) -> Result<Option<Failure>, FileError> {
-        let live = step::switch::target(self.server, &self.layout)?;
-        // Nothing names release 0: a host that runs it has no `current`.
-        let wanted = self
-            .transaction
-            .previous
-            .filter(|number| *number != ADOPTED)
-            .map(|number| Path::new("releases").join(number.directory_name()));
-        let newest = history::highest_release(self.server, &self.layout)?;
-        let new = self.transaction.number.filter(|number| *number != ADOPTED);
-        let overtaken = new.is_some_and(|number| number.0 <= newest);
-        if live == wanted && !overtaken {
-            return Ok(None);
-        }
-        Ok(Some(Failure {
-            step: "begin".to_owned(),
-            message: "the host was deployed to after this plan was made".to_owned(),
-            hint: Some("deploy again: a new plan looks at what is there now".to_owned()),
-            details: Vec::new(),
-        }))
     }
 
     fn all_or_nothing(&mut self) -> Outcome {

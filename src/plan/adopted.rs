@@ -1,7 +1,7 @@
 //! Release 0: what ran on a server before the tool. What is recorded of it, and what
 //! stands in the way of leaving it.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,10 @@ pub struct AdoptedFacts {
     /// The highest number that a release had when it last went live: those up to here
     /// are of an earlier time.
     pub since: ReleaseNumber,
+    /// The first release since then whose deploy changed a database, by database.
+    pub first_changes: BTreeMap<DatabaseName, ReleaseNumber>,
+    /// Its options, masked as [`HostFacts::odoo_conf`](super::HostFacts) is.
+    pub odoo_conf: Option<String>,
     /// Files that are not as they were recorded, and checkouts at another commit.
     pub changed: Vec<PathBuf>,
     /// Of checkouts of the platform repository, files that differ from their commit.

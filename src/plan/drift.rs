@@ -272,6 +272,16 @@ impl<'a> File<'a> {
     }
 }
 
+/// Compares two texts of odoo.conf by their options: one a line, defaults left out.
+pub(super) fn options_diff(old: &str, new: &str, series: crate::odoo::Series) -> FileDiff {
+    let read = |text| Options::read(text, series).map(|options| options.to_string());
+    let (old_options, new_options) = (read(old), read(new));
+    match (&old_options, &new_options) {
+        (Some(old), Some(new)) => unified(Some(old), Some(new), "odoo.conf"),
+        _ => unified(Some(old), Some(new), "odoo.conf"),
+    }
+}
+
 fn conf_drift(old: &Options, new: &Options) -> Drift {
     let options = old.differing(new);
     let how = if old.has_comments && !new.has_comments {

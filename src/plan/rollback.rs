@@ -310,10 +310,11 @@ fn first_change(
     after: ReleaseNumber,
     database: &DatabaseName,
 ) -> Option<ReleaseNumber> {
+    if after == ADOPTED {
+        // Releases are pruned and release 0 is not: the history knows what each changed.
+        return observed.host.adopted.as_ref()?.first_changes.get(database).copied();
+    }
     let live = live_record(observed).map(|live| live.number);
-    // What came before release 0 was last gone back to is undone already.
-    let since = observed.host.adopted.as_ref().map(|facts| facts.since);
-    let after = since.filter(|_| after == ADOPTED).unwrap_or(after);
     let took_effect = |release: &&ReleaseFacts| {
         let number = release.record.number;
         number > after && (release.state == ReleaseState::Verified || Some(number) == live)

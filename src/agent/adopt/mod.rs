@@ -9,6 +9,7 @@ mod record;
 mod vhosts;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -22,6 +23,7 @@ use super::{
     step::adopted::{KeptFile, Was},
 };
 use crate::{
+    host::DatabaseName,
     layout::{HOSTS, Layout, ReleaseNumber},
     plan::{ADOPTED, Adopted, AdoptedFacts, AdoptedVhost, HistoryLine},
     wire::{Candidate, Survey, SurveyRequest},
@@ -139,13 +141,17 @@ pub(super) fn facts(
     let is_live = is_live(server, layout);
     let (changed, dirty) =
         if is_live { changes(server, layout, &record)? } else { (Vec::new(), Vec::new()) };
+    let lines = history::read(server, layout)?;
+    let (before, after) = lines.split_at(last_live(&lines));
     let needed = record.conf.iter().chain(&record.unit_file).chain([&record.data_dir]);
     let needed = needed.chain(record.code.iter().map(|place| &place.path));
     let missing = needed.filter(|path| !server.path(path).exists()).cloned().collect();
     Ok(Some(Box::new(AdoptedFacts {
         is_live,
         is_running: unit.is_ok_and(|state| state.active == "active"),
-        since: last_live(&history::read(server, layout)?),
+        since: ReleaseNumber(highest(before)),
+        first_changes: first_changes(after),
+        odoo_conf: None,
         changed,
         dirty,
         missing,
@@ -209,14 +215,29 @@ pub(super) fn vhosts_of_release_zero(layout: &Layout, vhosts: &[AdoptedVhost]) -
     vhosts.iter().map(|vhost| KeptFile { path: vhost.path.clone(), was: was(vhost) }).collect()
 }
 
-/// Returns the highest number that a release had when release 0 last went live.
-fn last_live(lines: &[HistoryLine]) -> ReleaseNumber {
+/// Returns how many lines of the history there were when release 0 last went live.
+fn last_live(lines: &[HistoryLine]) -> usize {
     let went_live = |line: &HistoryLine| {
         line.release == Some(ADOPTED.0) && matches!(line.outcome.as_str(), "adopted" | "deployed")
     };
-    let until = lines.iter().rposition(went_live).unwrap_or(0);
-    let before = lines.iter().take(until).filter_map(|line| line.release);
-    ReleaseNumber(before.max().unwrap_or(0))
+    lines.iter().rposition(went_live).unwrap_or(0)
+}
+
+fn highest(lines: &[HistoryLine]) -> u32 {
+    lines.iter().filter_map(|line| line.release).max().unwrap_or(0)
+}
+
+/// Names the first release that changed each database.
+fn first_changes(lines: &[HistoryLine]) -> BTreeMap<DatabaseName, ReleaseNumber> {
+    let mut first = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.outcome == "deployed") {
+        let Some(number) = line.release.filter(|number| *number != ADOPTED.0) else { continue };
+        let back = line.summary.rollback.iter().flat_map(|back| &back.databases);
+        for database in line.summary.modules.keys().chain(back) {
+            first.entry(database.clone()).or_insert(ReleaseNumber(number));
+        }
+    }
+    first
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ fn line(release: u32, outcome: &str) -> HistoryLine {
 
 #[test]
 fn releases_up_to_the_last_way_back_are_of_an_earlier_time() {
-    let since = |lines: &[HistoryLine]| last_live(lines).0;
+    let since = |lines: &[HistoryLine]| highest(&lines[..last_live(lines)]);
     assert_eq!(since(&[]), 0);
     let mut lines = vec![line(0, "adopted"), line(1, "reverted"), line(2, "deployed")];
     assert_eq!(since(&lines), 0);
@@ -34,6 +34,26 @@ fn releases_up_to_the_last_way_back_are_of_an_earlier_time() {
     assert_eq!(since(&lines), 2);
     lines.push(line(3, "deployed"));
     assert_eq!(since(&lines), 2);
+}
+
+#[test]
+fn the_history_knows_which_deploy_first_changed_a_database() {
+    let shop = DatabaseName::parse("shop").unwrap();
+    let upgrade = |release, outcome| {
+        let mut line = line(release, outcome);
+        line.summary.modules.insert(shop.clone(), Vec::new());
+        line
+    };
+    let first = |lines: &[HistoryLine]| first_changes(lines).get(&shop).map(|number| number.0);
+    assert_eq!(first(&[line(0, "adopted"), line(1, "deployed")]), None);
+    let lines = [
+        line(0, "adopted"),
+        upgrade(1, "reverted"),
+        line(2, "deployed"),
+        upgrade(3, "deployed"),
+        upgrade(4, "deployed"),
+    ];
+    assert_eq!(first(&lines), Some(3));
 }
 
 #[test]

@@ -20,8 +20,8 @@ use crate::{
     host::{DatabaseName, HostFile, KEPT},
     layout::{Layout, ReleaseNumber},
     plan::{
-        AsDeployed, ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts,
-        Observed, Recovered, ReleaseFacts, RowCount, RunningFrom, ServerFacts,
+        ADOPTED, AsDeployed, ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts,
+        HostFacts, Observed, Recovered, ReleaseFacts, RowCount, RunningFrom, ServerFacts,
     },
     render,
     secret::is_sensitive_key,
@@ -94,6 +94,11 @@ fn host_facts(
         Some(RunningFrom::Release(number)) => as_deployed::read(server, layout, number)?,
         _ => None,
     };
+    let mut adopted = adopt::facts(server, layout)?;
+    if let Some(adopted) = adopted.as_mut().filter(|adopted| adopted.is_live) {
+        let text = server.read(&layout.release(ADOPTED).join("odoo.conf"))?;
+        adopted.odoo_conf = text.map(|text| masking.mask(&text));
+    }
     Ok(HostFacts {
         as_deployed: as_deployed.map(|files| AsDeployed {
             odoo_conf: files.odoo_conf.map(|text| masking.mask(&text)),
@@ -119,7 +124,7 @@ fn host_facts(
         unfinished: journal::unfinished(server, &layout.journal())?.map(|id| id.to_string()),
         recovered: recovered(server, layout)?,
         releases,
-        adopted: adopt::facts(server, layout)?,
+        adopted,
     })
 }
 

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     layout::ReleaseNumber,
@@ -50,6 +50,8 @@ fn facts(sample: &Sample, is_live: bool) -> Box<AdoptedFacts> {
         is_live,
         is_running: is_live,
         since: ADOPTED,
+        first_changes: BTreeMap::new(),
+        odoo_conf: Some("[options]\nworkers = 1\n".into()),
         changed: Vec::new(),
         dirty: Vec::new(),
         missing: Vec::new(),
@@ -161,11 +163,10 @@ fn a_port_of_a_foreign_odoo_is_a_reason_to_adopt_it() {
 fn taken_over() -> Sample {
     let mut sample = Sample::matching();
     sample.observed.host.adopted = Some(facts(&sample, false));
-    let wish =
-        Rollback { to: ADOPTED, with_database: true, lost: std::collections::BTreeMap::new() };
+    let wish = Rollback { to: ADOPTED, with_database: true, lost: BTreeMap::new() };
     sample.desired.rollback = Some(wish);
-    let changed = std::iter::once(database(DATABASE)).collect();
-    sample.observed.host.releases[0].record.changed = Some(changed);
+    let changed = BTreeMap::from([(database(DATABASE), ReleaseNumber(4))]);
+    record(&mut sample).first_changes = changed;
     let name = CopyName::snapshot(&database(DATABASE), ReleaseNumber(4));
     let created = Some(sample.observed.server.time - 60);
     sample.facts().copies = vec![CopyFacts { name, oid: 20_000, bytes: 1, created }];
@@ -204,15 +205,24 @@ fn a_database_that_a_deploy_changed_goes_back_only_by_consent() {
     assert!(refusal.contains("release 0 needs database acme-prod"), "{refusal}");
     assert!(refusal.contains("--to 0 --with-database"), "{refusal}");
     // One that none changed stays as it is.
-    sample.observed.host.releases[0].record.changed = Some(std::collections::BTreeSet::new());
+    record(&mut sample).first_changes.clear();
     assert!(sample.plan().rollback.unwrap().databases.is_empty());
 }
 
 #[test]
-fn a_snapshot_of_an_earlier_time_is_none_to_go_back_to() {
+fn without_the_snapshot_of_before_the_first_change_there_is_no_way_back() {
     let mut sample = taken_over();
-    record(&mut sample).since = ReleaseNumber(4);
-    assert!(sample.plan().rollback.unwrap().databases.is_empty());
+    let first = BTreeMap::from([(database(DATABASE), ReleaseNumber(2))]);
+    record(&mut sample).first_changes = first;
+    let refusal = sample.refusal();
+    assert!(refusal.contains("acme-prod~snap-2 was pruned or dropped"), "{refusal}");
+}
+
+#[test]
+fn the_options_that_change_are_shown() {
+    let plan = adopted().plan();
+    let conf = plan.diffs.iter().find(|diff| diff.name == "odoo.conf").unwrap();
+    assert_eq!((conf.added, conf.removed), (1, 1), "{}", conf.hunks);
 }
 
 #[test]

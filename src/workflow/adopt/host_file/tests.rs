@@ -100,7 +100,37 @@ fn written(instance: &Instance, secrets: Secrets, code: &[CodePlace]) -> Written
 fn a_host_file_says_what_runs() {
     let written = written(&instance(), Secrets::Keep, &code("custom-addons"));
     assert_eq!(written.keep, ["admin_passwd", "db_password"]);
-    insta::assert_snapshot!(written.text, @"");
+    insta::assert_snapshot!(written.text, @r"
+    # Adopted from odoo18.service of vps-1. `deploy lint` says what could be better.
+    [options]
+    db_name = shop
+    addons_path = custom-addons,/opt/enterprise
+    data_dir = /var/lib/odoo18
+    http_port = 8069
+    db_host = localhost
+    list_db = False
+    logfile = /var/log/odoo/odoo.log
+    workers = 2
+
+    [deploy]
+    environment = production
+    server = vps-1
+    odoo = 18.0
+    user = odoo18
+    odoo_bin = /opt/odoo18/odoo/odoo-bin
+    python = /opt/odoo18/venv/bin/python3
+    keep = admin_passwd, db_password
+
+    [deploy.nginx]
+    aliases = www.shop.example
+    tls = files
+    certificate = /c/full.pem
+    certificate_key = /c/key.pem
+    client_max_body_size = 200m
+
+    [queue_job]
+    channels = root:2
+    ");
     let files = BTreeMap::from([(host_file_path(&choice().host), written.text.into_bytes())]);
     let host = Host::load(&files, &choice().host).unwrap();
     assert_eq!(host.deploy.keep, ["admin_passwd", "db_password"]);
