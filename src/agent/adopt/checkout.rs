@@ -1,9 +1,8 @@
 //! Checkouts of Git on the server, asked as the user that owns them.
 
 use std::{
-    ffi::OsStr,
     fs,
-    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -57,9 +56,11 @@ fn git(server: &Server, directory: &Path) -> Option<Command> {
 fn dirty(status: &str) -> Vec<PathBuf> {
     let paths = status.split('\0').filter_map(|entry| entry.get(3..));
     let is_compiled = |path: &&str| path.ends_with(".pyc") || path.contains("__pycache__/");
+    // They are only shown: a name must not drive a terminal.
+    let shown = |path: &str| path.replace(char::is_control, "\u{fffd}");
     paths
         .filter(|path| !path.is_empty() && !is_compiled(path))
-        .map(|path| PathBuf::from(OsStr::from_bytes(path.as_bytes())))
+        .map(|path| PathBuf::from(shown(path)))
         .collect()
 }
 
@@ -72,5 +73,6 @@ mod tests {
         let status = " M a/models/x.py\0?? a/__pycache__/\0?? b.txt\0";
         assert_eq!(dirty(status), [PathBuf::from("a/models/x.py"), "b.txt".into()]);
         assert!(dirty("").is_empty());
+        assert_eq!(dirty("?? a\u{1b}[2J\0"), [PathBuf::from("a\u{fffd}[2J")]);
     }
 }

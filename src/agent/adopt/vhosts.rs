@@ -99,7 +99,8 @@ impl File {
 fn server_names(server: &Directive) -> Vec<String> {
     let names = server.block.iter().filter(|one| one.name() == "server_name");
     let names = names.flat_map(|one| one.arguments().iter().cloned());
-    names.filter(|name| name != "_" && !name.is_empty()).collect()
+    let is_shown = |name: &String| !name.chars().any(char::is_control);
+    names.filter(|name| name != "_" && !name.is_empty()).filter(is_shown).collect()
 }
 
 /// Returns the ports, each with whether it speaks TLS.

@@ -59,6 +59,7 @@ pub(super) fn hold(run: &mut Run<'_>, service: &AdoptedService) -> Result<(), St
     let text = format!(
         "# Written by odoo-deploy: {} runs in the unit {} now.\n\
          # `deploy rollback --host {} --to 0` brings this one back, and removes this file.\n\
+         # Started by hand, both would work on one database.\n\
          [Unit]\nConditionPathExists={}\n",
         run.transaction.host,
         run.layout.unit_name(),
