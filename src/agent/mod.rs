@@ -23,6 +23,7 @@ mod history;
 mod journal;
 mod lock;
 mod pause;
+mod setup;
 mod step;
 mod undo;
 
@@ -71,4 +72,5 @@ pub use postgres::{
 pub use recover::RecoverError;
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
+pub use setup::run_setup;
 pub use undo::{Reader, Undo};

@@ -14,7 +14,7 @@ use super::{
     logs,
     observe::{new_rows, observe, releases_of_host},
     server::{FileError, Server},
-    status, with_causes,
+    setup, status, with_causes,
 };
 use crate::{
     host::{HostName, UserName},
@@ -56,6 +56,7 @@ where
                 channel.send(&reply).await?;
             }
             Request::Logs(request) => logs::send(server, &request, &mut channel).await?,
+            Request::Server(request) => setup::serve(server, request, &mut channel).await?,
             request => {
                 let server = server.clone();
                 let answered = task::spawn_blocking(move || answer(&server, request)).await;
@@ -108,6 +109,7 @@ fn answer(server: &Server, request: Request) -> Reply {
         Request::Adopt(request) => adopt::record(server, &request),
         Request::Pack { .. }
         | Request::Logs(_)
+        | Request::Server(_)
         | Request::Execute(_)
         | Request::Attach { .. }
         | Request::Cancel

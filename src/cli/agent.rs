@@ -15,6 +15,7 @@ pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCod
             agent::start_recovery(&server, &host)
         }
         Some(AgentCommand::Recover { host, .. }) => agent::run_recovery(&server, host.as_ref()),
+        Some(AgentCommand::Setup) => agent::run_setup(&server),
         None => session(&server),
     };
     match done {

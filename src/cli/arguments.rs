@@ -1,5 +1,7 @@
 //! What can be typed.
 
+pub(super) mod server;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -67,6 +69,8 @@ pub(super) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Prepares servers, and says what is wrong with them.
+    Server(server::ServerArguments),
     /// Runs on a server, started by a controller.
     #[command(hide = true)]
     Agent(AgentArguments),
@@ -353,6 +357,8 @@ pub(super) enum AgentCommand {
         #[arg(long, requires = "host")]
         in_background: bool,
     },
+    /// Sets the server up as a session wrote down.
+    Setup,
 }
 
 /// Describes every command and option in Markdown.

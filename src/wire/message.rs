@@ -104,6 +104,8 @@ pub enum Request {
     Survey(SurveyRequest),
     /// Has it recorded as release 0 of a host. What runs is not touched.
     Adopt(Box<AdoptRequest>),
+    /// Asks something of the server as a machine.
+    Server(super::ServerRequest),
 }
 
 /// What is to be observed.
@@ -185,6 +187,8 @@ pub enum Reply {
     Survey(Box<Survey>),
     /// Answers [`Request::Adopt`].
     Adopted(Adoption),
+    /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
+    Server(super::ServerReply),
 }
 
 /// The releases of a host.

@@ -4,6 +4,7 @@ mod adoption;
 mod channel;
 mod inquiry;
 mod message;
+mod setup;
 
 pub use adoption::{
     AdoptRequest, Adoption, Candidate, FoundValue, FoundVhost, Instance, Survey, SurveyRequest,
@@ -16,3 +17,4 @@ pub use message::{
     Attached, CHUNK, CompareRequest, CountRequest, Fault, FaultKind, Hello, ObserveRequest,
     PROTOCOLS, Releases, Reply, Request, Welcome,
 };
+pub use setup::{ServerReply, ServerRequest};

@@ -1,7 +1,7 @@
 //! Everything that can end a story.
 
 use crate::{
-    host::{ConfigError, HostName},
+    host::{ConfigError, HostName, ServerName},
     plan::{Holder, Obstacle},
     render::RenderError,
     settings::PolicyError,
@@ -68,6 +68,24 @@ pub enum WorkflowError {
         /// How it broke.
         #[source]
         source: TransportError,
+    },
+    /// Another setup of the server runs.
+    #[error("this server is being set up already")]
+    SetupRuns(Option<Holder>),
+    /// The connection broke while a setup was followed.
+    #[error("the connection to server {server} was lost while it was set up")]
+    SetupLost {
+        /// The server.
+        server: ServerName,
+        /// How it broke.
+        #[source]
+        source: TransportError,
+    },
+    /// The operator left a setup running.
+    #[error("the setup of {server} goes on by itself on the server")]
+    SetupLeft {
+        /// The server.
+        server: ServerName,
     },
     /// The operator left a transaction running.
     #[error("the deploy of {host} goes on by itself on the server")]

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod render;
 pub mod rollback;
 pub mod saved;
+pub mod setup;
 pub mod status;
 
 mod contact;

@@ -8,7 +8,7 @@ use std::{
 
 /// The modules in the order in which data passes through them. Each may use
 /// those that stand before it, and no other.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "host",
     "layout",
     "odoo",
@@ -17,6 +17,7 @@ const ORDER: [&str; 13] = [
     "source",
     "plan",
     "render",
+    "setup",
     "wire",
     "transport",
     "notify",
@@ -43,7 +44,7 @@ const DOORS: [(&str, &[&str]); 6] = [
 ];
 
 /// Modules that neither read nor write anything.
-const PURE: [&str; 4] = ["plan", "render", "odoo", "layout"];
+const PURE: [&str; 5] = ["plan", "render", "setup", "odoo", "layout"];
 
 /// What reaches the outside world.
 const OUTSIDE: [&str; 6] =

@@ -31,6 +31,7 @@ mod revert;
 mod rollback;
 mod saved;
 mod secrets;
+mod setup;
 mod snapshot;
 mod trouble;
 mod uninterrupted;

@@ -82,7 +82,7 @@ pub(super) fn space(server: &Server, path: &Path) -> Space {
 }
 
 /// Lists what listens on TCP ports, with its unit.
-pub(super) fn listeners(server: &Server) -> Vec<Listener> {
+pub(in crate::agent) fn listeners(server: &Server) -> Vec<Listener> {
     let output = server.run(server.command("ss").args(["-H", "-l", "-t", "-n", "-p"]));
     let mut ports: BTreeMap<u16, Option<String>> = BTreeMap::new();
     for line in output.unwrap_or_default().lines() {

@@ -5,7 +5,7 @@ mod neighbours;
 mod releases;
 mod service;
 
-pub(super) use machine::{odoo_version, unit_of};
+pub(super) use machine::{listeners, odoo_version, unit_of};
 pub(super) use releases::releases_of_host;
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};

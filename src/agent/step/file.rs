@@ -31,7 +31,7 @@ const NGINX_LOCK: &str = "/run/lock/odoo-deploy-nginx.lock";
 
 /// Waits for the server's nginx lock: a vhost that another host is just
 /// writing would fail the test of this one.
-pub(super) fn lock_nginx(server: &Server) -> Result<File, FileError> {
+pub(in crate::agent) fn lock_nginx(server: &Server) -> Result<File, FileError> {
     let path = Path::new(NGINX_LOCK);
     let file = fs::OpenOptions::new()
         .write(true)
