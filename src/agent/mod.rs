@@ -9,6 +9,9 @@ mod follow;
 mod session;
 
 mod adopt;
+mod keys;
+mod restricted;
+
 mod observe;
 mod recover;
 mod recovery_unit;
@@ -31,11 +34,13 @@ mod events;
 
 mod account;
 mod as_deployed;
+mod deployed_with;
 mod filestore;
 mod health;
 mod http;
 mod inspect;
 mod live_secrets;
+mod log_file;
 mod log_source;
 mod log_tail;
 mod nginx;
@@ -60,6 +65,7 @@ pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
 };
 pub use journal::{Begin, Entry, JOURNAL_VERSION};
+pub use keys::KeyError;
 pub use log_source::{LogError, LogPosition, LogSource};
 pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{

@@ -9,10 +9,11 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed, RowCount,
-        Service, SourcePair, Summary, Transaction, TransactionId,
+        Service, SourcePair, Summary, TransactionId,
     },
     wire::{
-        AdoptRequest, Adoption, LockFacts, LogLine, LogsRequest, StatusFacts, Survey, SurveyRequest,
+        AdoptRequest, Adoption, AuthorizeRequest, AuthorizedKey, KeyChange, LockFacts, LogLine,
+        LogsRequest, Order, StatusFacts, Survey, SurveyRequest, WhichKey,
     },
 };
 
@@ -38,6 +39,9 @@ pub struct Welcome {
     pub protocol: Option<u32>,
     /// The agent's version.
     pub version: String,
+    /// Whether the key can only deploy: nothing can be installed over it.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 /// What the controller asks for.
@@ -58,7 +62,7 @@ pub enum Request {
         bytes: u64,
     },
     /// Asks for a transaction; events follow until it is finished.
-    Execute(Box<Transaction>),
+    Execute(Box<Order>),
     /// Asks for the transaction that runs, else for the last one: it is described, and
     /// its events follow from the first one until it is finished.
     Attach {
@@ -106,6 +110,12 @@ pub enum Request {
     Adopt(Box<AdoptRequest>),
     /// Asks something of the server as a machine.
     Server(super::ServerRequest),
+    /// Asks that a key may deploy some hosts.
+    Authorize(Box<AuthorizeRequest>),
+    /// Asks which keys can only deploy.
+    Keys,
+    /// Asks that a key may not deploy any more.
+    Revoke(WhichKey),
 }
 
 /// What is to be observed.
@@ -145,6 +155,8 @@ pub struct CountRequest {
 /// Which Python files are to be compared.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CompareRequest {
+    /// The host whose code it is.
+    pub host: HostName,
     /// How Odoo is run: its interpreter and user compare.
     pub service: Service,
     /// The files.
@@ -189,6 +201,12 @@ pub enum Reply {
     Adopted(Adoption),
     /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
     Server(super::ServerReply),
+    /// Answers [`Request::Authorize`].
+    Authorized(Box<AuthorizedKey>, KeyChange),
+    /// Answers [`Request::Keys`], by name.
+    Keys(Vec<AuthorizedKey>),
+    /// Answers [`Request::Revoke`].
+    Revoked(Box<AuthorizedKey>),
 }
 
 /// The releases of a host.

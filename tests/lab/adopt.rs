@@ -231,7 +231,7 @@ fn a_server_set_up_by_hand_is_adopted_taken_over_and_gone_back_to() {
     let history = world.run(&["history", "--host", HOST]).expect_code(0);
     history.expect_said("adopted").expect_said("rollback to release 0");
     let status = world.run(&["status", "--host", HOST]).expect_code(0);
-    status.expect_said("release 0").expect_said("odoo.service");
+    status.expect_said("0, as it was adopted").expect_said("odoo.service, active");
 
     // And forward again.
     world.deploy(&[]).expect_code(0);

@@ -9,6 +9,7 @@ mod adopt_refusals;
 mod calm;
 mod channels;
 mod content;
+mod deploy_key;
 mod drift;
 mod faults;
 mod flow;

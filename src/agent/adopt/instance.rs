@@ -116,6 +116,7 @@ impl Found {
         let conf = named.map(|path| directory.join(path));
         let conf = conf.or_else(|| usual_conf(server, name, &account.home, &directory));
         let sections = sections(server, conf.as_deref(), &line)?;
+        let group = group_name(server, account.gid)?;
         let mut found = Self {
             instance: Instance {
                 unit: name.to_owned(),
@@ -123,8 +124,12 @@ impl Found {
                 is_script: unit.is_script,
                 unit_file: unit.file.clone(),
                 user: account.name.clone(),
-                group: group_name(server, account.gid)?,
-                version: observe::odoo_version(server, &directory.join(&process.program)),
+                group: group.clone(),
+                version: observe::odoo_version(
+                    server,
+                    &directory.join(&process.program),
+                    (&account.name, &group),
+                ),
                 odoo_bin: directory.join(&process.program),
                 python: process.python.clone().filter(|path| path.is_absolute()),
                 conf,
