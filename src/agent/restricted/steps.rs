@@ -87,12 +87,8 @@ impl Check<'_> {
                 relative(files.iter().flatten().chain(addons).map(AsRef::as_ref))
             }
             Step::CheckUnit { unit } => text("the unit", unit, &self.rendered.unit),
-            Step::CheckVhost { vhost, aside } => {
-                if !aside.is_empty() {
-                    return Err(of_adopted());
-                }
-                self.vhost(Some(vhost))
-            }
+            Step::CheckVhost { aside, .. } if !aside.is_empty() => Err(of_adopted()),
+            Step::CheckVhost { vhost, .. } => self.vhost(Some(vhost)),
             Step::ImportModules { number, modules: _ } => self.number(*number),
             Step::LoadRelease { number, databases } => {
                 self.number(*number)?;
