@@ -44,7 +44,8 @@ fn what_cannot_be_adopted_is_said_and_nothing_is_touched() {
 /// A login that may not become root is told what to add, for exactly that.
 fn no_root(world: &World) {
     let settings = world.read("config/deploy.toml");
-    world.edit("config/deploy.toml", "user = \"deploy\"", "user = \"nosudo\"");
+    let section = |user: &str| format!("\"{}\"\nuser = \"{user}\"", world.server().address());
+    world.edit("config/deploy.toml", &section("deploy"), &section("nosudo"));
     adopt(world, &[])
         .expect_code(6)
         .expect_said("nosudo ALL=(root) NOPASSWD: /usr/local/lib/odoo-deploy/deploy agent")
