@@ -215,7 +215,7 @@ fn a_server_set_up_by_hand_is_adopted_taken_over_and_gone_back_to() {
     // A good one goes live under the host's own unit.
     world.edit(VIEWS, "<field name=\"no_such_field\"/>", "<field name=\"work_done\"/>");
     world.commit("Show the work that was done");
-    let good = world.deploy(&[]).expect_code(0);
+    world.deploy(&[]).expect_code(0);
     is_new(&world, 2);
     let partner = "SELECT count(*) FROM res_partner WHERE name = 'Taller de antes'";
     assert_eq!(server.psql(DATABASE, partner), "1");
