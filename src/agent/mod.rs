@@ -8,6 +8,7 @@ mod entry;
 mod follow;
 mod session;
 
+mod adopt;
 mod keys;
 mod restricted;
 

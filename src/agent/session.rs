@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    follow, history,
+    adopt, follow, history,
     inspect::Inspector,
     keys, logs,
     observe::{new_rows, observe, releases_of_host},
@@ -155,6 +155,11 @@ fn answer(server: &Server, request: Request) -> Reply {
                 .and_then(|()| removal::facts(server, &question).map_err(|error| fault(&error)));
             facts.map_or_else(|reply| reply, |facts| Reply::Removal(Box::new(facts)))
         }
+        Request::Survey(request) => match adopt::survey(server, &request) {
+            Ok(survey) => Reply::Survey(Box::new(survey)),
+            Err(error) => refused(&error),
+        },
+        Request::Adopt(request) => adopt::record(server, &request),
         Request::Authorize(request) => keys::answer_authorize(server, &request),
         Request::Keys => keys::answer_keys(server),
         Request::Revoke(which) => keys::answer_revoke(server, &which),
@@ -235,6 +240,11 @@ fn store_pack(server: &Server, layout: &Layout, mut file: fs::File) -> Result<()
         Store::open_or_create(&server.path(&layout.store())).map_err(|error| refused(&error))?;
     store.receive(&mut file).map_err(|error| refused(&error))?;
     Ok(())
+}
+
+fn refused(error: &dyn std::error::Error) -> Reply {
+    let message = with_causes(error);
+    Reply::Fault(Fault { kind: FaultKind::Refused, message, hint: None })
 }
 
 pub(super) fn fault(error: &dyn std::error::Error) -> Reply {

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::postgres::Swap;
+use super::step::adopted::{self, KeptFile};
 use super::step::{StepError, certificate, database, file, origin, release, service, switch};
 use super::transaction::Run;
 use crate::host::{DatabaseName, HostName};
-use crate::plan::{CopyName, HealthCheck, Snapshot};
+use crate::plan::{AdoptedService, CopyName, HealthCheck, Snapshot};
 
 /// One way back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +98,38 @@ pub enum Undo {
         /// What has to read them again.
         reader: Reader,
     },
+    /// Lets the service of release 0 start by itself again.
+    ReleaseAdopted {
+        /// Its unit.
+        unit: String,
+    },
+    /// Brings the service of release 0 back, and waits until it is healthy.
+    StartAdopted {
+        /// The service; `enabled` is what it was.
+        service: AdoptedService,
+        /// Whether it ran.
+        running: bool,
+    },
+    /// Stops the service of release 0 and has no boot start it.
+    StopAdopted {
+        /// The service.
+        service: AdoptedService,
+    },
+    /// Puts vhosts back as they were.
+    RestoreVhosts {
+        /// Each.
+        files: Vec<KeptFile>,
+    },
+    /// Puts the unit and its drop-in back, started at boot.
+    RestoreUnit {
+        /// Both.
+        files: Vec<KeptFile>,
+    },
+    /// Has `current` and the link to its odoo.conf name a release again.
+    ReturnToRelease {
+        /// What `current` named.
+        target: PathBuf,
+    },
 }
 
 /// What it means for the rest of the way back that one part of it failed.
@@ -131,7 +164,8 @@ impl Undo {
             // A database must not stay upgraded because nginx does not reload.
             Self::CertificateBack { .. }
             | Self::OriginBack { .. }
-            | Self::RestoreFiles { reader: Reader::Nginx, .. } => Consequence::Apart,
+            | Self::RestoreFiles { reader: Reader::Nginx, .. }
+            | Self::RestoreVhosts { .. } => Consequence::Apart,
             Self::HideMaintenance
             | Self::LiftHold
             | Self::StartService { .. }
@@ -140,6 +174,11 @@ impl Undo {
             | Self::SwapBack { .. }
             | Self::DropCreated { .. }
             | Self::MoveBack { .. }
+            | Self::ReleaseAdopted { .. }
+            | Self::StartAdopted { .. }
+            | Self::StopAdopted { .. }
+            | Self::RestoreUnit { .. }
+            | Self::ReturnToRelease { .. }
             | Self::RestoreFiles { reader: Reader::Systemd, .. } => Consequence::Stop,
         }
     }
@@ -153,6 +192,7 @@ impl Undo {
                 | Self::SwapBack { .. }
                 | Self::DropCreated { .. }
                 | Self::StartService { health: Some(_) }
+                | Self::StartAdopted { running: true, .. }
                 | Self::MoveBack { restart: true, health: Some(_), .. }
         )
     }
@@ -189,6 +229,17 @@ impl Undo {
                 origin::take_back(run, target.as_deref(), directory)
             }
             Self::RestoreFiles { files, reader } => file::restore(run, files, *reader),
+            Self::ReleaseAdopted { unit } => adopted::let_go(run, unit),
+            Self::StartAdopted { service, running } => adopted::start_again(run, service, *running),
+            Self::StopAdopted { service } => {
+                adopted::stop(run, service)?;
+                // Not before: jobs would run in a database that is about to be taken back.
+                run.held_jobs.clear();
+                Ok(())
+            }
+            Self::RestoreVhosts { files } => adopted::restore_vhosts(run, files),
+            Self::RestoreUnit { files } => adopted::restore_unit(run, files),
+            Self::ReturnToRelease { target } => adopted::return_to(run, target),
         }
     }
 }

@@ -41,6 +41,9 @@ pub(super) enum Command {
     Plan(PlanArguments),
     /// Carries out a plan that `deploy plan --out` saved: exactly that, or nothing.
     Apply(ApplyArguments),
+    /// Adopts an Odoo that was set up by hand: writes its host file and records what runs as
+    /// release 0. Nothing is moved or restarted.
+    Adopt(super::adopt::AdoptArguments),
     /// Takes a host back to a release that was verified on it before.
     Rollback(RollbackArguments),
     /// Shows what runs on a host, or on all hosts, whether it is well, and what waits to be
@@ -183,7 +186,7 @@ pub(super) struct RollbackArguments {
     #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
     pub(super) host: HostName,
     /// The release; the newest verified one with other content than the live one where none
-    /// is named.
+    /// is named. 0 is what was adopted.
     #[arg(long, value_name = "NUMBER")]
     pub(super) to: Option<u32>,
     /// Take databases back, too, where the release needs them as they were. The present ones

@@ -9,6 +9,7 @@ mod exit_code;
 mod run;
 mod surroundings;
 
+mod adopt;
 mod agent;
 mod apply;
 mod attach;

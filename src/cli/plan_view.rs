@@ -3,7 +3,10 @@
 use super::terminal::{Style, Terminal};
 use crate::{
     dns::Change,
-    plan::{DatabaseUpgrade, Drift, FileDiff, Restore, RollbackPlan, Switch, live_record},
+    plan::{
+        ADOPTED, DatabaseUpgrade, Drift, FileDiff, Restore, RollbackPlan, Switch, adopted_live,
+        live_record,
+    },
     source::Relation,
     workflow::deploy::Prepared,
 };
@@ -51,8 +54,12 @@ fn headline(prepared: &Prepared, terminal: &Terminal) {
         Some(branch) => format!("{branch} @ {}", desired.commit.id.short()),
         None => desired.commit.id.short(),
     };
-    let to = terminal.paint(Style::Bold, &from);
-    terminal.result(&format!("  wanted   {to}  {}", desired.commit.subject));
+    if desired.rollback.as_ref().is_some_and(|wish| wish.to == ADOPTED) {
+        terminal.result("  wanted   release 0, as it was adopted");
+    } else {
+        let to = terminal.paint(Style::Bold, &from);
+        terminal.result(&format!("  wanted   {to}  {}", desired.commit.subject));
+    }
     match live_record(&prepared.observed) {
         Some(live) => {
             terminal.result(&format!(
@@ -61,7 +68,14 @@ fn headline(prepared: &Prepared, terminal: &Terminal) {
                 live.commit.short()
             ));
         }
-        None => terminal.result("  live     nothing yet"),
+        None => terminal.result(&match adopted_live(&prepared.observed) {
+            Some(facts) => {
+                let commit = facts.record.commit.map(|commit| format!(" @ {}", commit.short()));
+                let commit = commit.unwrap_or_default();
+                format!("  live     release 0{commit} (adopted: {})", facts.record.service.unit)
+            }
+            None => "  live     nothing yet".to_owned(),
+        }),
     }
 }
 
@@ -186,7 +200,12 @@ fn closing(prepared: &Prepared, terminal: &Terminal) {
         return;
     }
     let writes_release = plan.transaction.number.is_some();
+    let goes_back = plan.transaction.number == Some(ADOPTED);
     let way = match plan.switch {
+        Switch::Stop if goes_back => "stop Odoo, start the service that was adopted",
+        Switch::Stop if plan.transaction.adopted.is_some() => {
+            "take over: stop the service that was adopted, start the host's own"
+        }
         Switch::Nothing => "nothing",
         Switch::Vhost => "replace the vhost and reload nginx",
         Switch::Reload if !writes_release => "reload Odoo, which stays on its release",

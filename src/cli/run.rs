@@ -6,7 +6,7 @@ use clap::Parser as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::{
-    Arguments, ExitCode, agent, apply,
+    Arguments, ExitCode, adopt, agent, apply,
     arguments::{Command, LockCommand},
     attach, client, completions, deploy, dns, history, hosts, init, lint, lock, logs, render,
     rollback, server, status,
@@ -45,6 +45,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
     }
     match (arguments.command, arguments.target) {
         (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),
+        (Some(Command::Adopt(arguments)), _) => adopt::run(&directory, &arguments, terminal),
         (Some(Command::Apply(arguments)), _) => apply::run(&directory, &arguments, terminal),
         (Some(Command::Status(arguments)), _) => status::run(&directory, &arguments, terminal),
         (Some(Command::History(arguments)), _) => history::run(&directory, &arguments, terminal),
@@ -69,6 +70,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
 fn json(arguments: &Arguments) -> bool {
     match (&arguments.command, &arguments.target) {
         (Some(Command::Plan(plan)), _) => plan.target.json,
+        (Some(Command::Adopt(adopt)), _) => adopt.json,
         (Some(Command::Apply(apply)), _) => apply.json,
         (Some(Command::Status(status)), _) => status.json,
         (Some(Command::History(history)), _) => history.json,

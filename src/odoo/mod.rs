@@ -1,5 +1,6 @@
 //! What is known of Odoo itself: series, options, manifests, its log. Pure.
 
+mod command_line;
 mod data_calls;
 mod literal;
 mod log_record;
@@ -11,6 +12,7 @@ mod upgrade_failure;
 mod upgrade_log;
 mod version;
 
+pub use command_line::CommandLine;
 pub use data_calls::functions_called;
 pub use literal::{Literal, LiteralError};
 pub use log_record::{LogLevel, LogRecord, LoggedException, Place};

@@ -1,6 +1,7 @@
 //! Turns the wanted release and what the server has into a [`Plan`]. Pure.
 
 mod access;
+mod adopted;
 mod certificate;
 mod code;
 mod copy_name;
@@ -27,6 +28,10 @@ mod transaction_id;
 mod upgrade;
 
 pub use access::DatabaseAccess;
+pub use adopted::{
+    ADOPTED, ADOPTED_SCHEMA, Adopted, AdoptedFacts, AdoptedKind, AdoptedService, AdoptedVhost,
+    Checkout, CodePlace, adopted_live,
+};
 pub use certificate::{
     AcmeIssuer, CertificateFacts, CertificatePlan, InstallCertificate, IssuedCertificate, Issuer,
     LATE, ObtainCertificate, OriginIssuer, WantedCertificate,
@@ -60,8 +65,8 @@ pub use rollback::{
 #[cfg(test)]
 pub(crate) use sample::{SamplePlan, sample_plans};
 pub use step::{
-    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, Restore, RolledBack, Service, Snapshot,
-    Step, Summary, Transaction, UpgradeModules,
+    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, ReplaceVhosts, Restore, RolledBack,
+    Service, Snapshot, Step, Summary, Transaction, UpgradeModules,
 };
 pub use switch::Switch;
 pub use transaction_id::TransactionId;

@@ -86,6 +86,7 @@ impl Sample {
             as_deployed: None,
             foreign_drop_ins: Vec::new(),
             certificates: CertificateFacts::default(),
+            adopted: None,
         };
         sample.observed.server.listeners = Vec::new();
         let facts = sample.facts();

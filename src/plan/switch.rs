@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{
+    adopted::adopted_live,
     certificate,
     code::noticed,
     desired::Desired,
@@ -97,7 +98,11 @@ pub(super) fn choose(
         needs.push(Need::new(Switch::Stop, reason));
     }
     if live_record(observed).is_none() {
-        needs.push(Need::new(Switch::Stop, "this is the first release"));
+        let reason = match adopted_live(observed) {
+            Some(facts) => format!("it takes over from {}", facts.record.service.unit),
+            None => "this is the first release".to_owned(),
+        };
+        needs.push(Need::new(Switch::Stop, reason));
     } else {
         follow(desired, observed, fates, &mut needs);
         catch_up(desired, observed, &mut needs);

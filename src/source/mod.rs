@@ -39,3 +39,4 @@ pub use repository::{Repository, WorkingState};
 pub use store::Store;
 pub use tree::SourceTree;
 pub use types::{Addon, BlobId, Branch, CommitId, CommitSummary, FileChange, Signature, TreeId};
+pub use url::plain_address;

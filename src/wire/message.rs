@@ -13,8 +13,9 @@ use crate::{
         Summary, TransactionId,
     },
     wire::{
-        AuthorizeRequest, AuthorizedKey, KeyChange, LockFacts, LogLine, LogsRequest, Occupancy,
-        OccupancyRequest, Order, StatusFacts, WhichKey,
+        AdoptRequest, Adoption, AuthorizeRequest, AuthorizedKey, KeyChange, LockFacts, LogLine,
+        LogsRequest, Occupancy, OccupancyRequest, Order, StatusFacts, Survey, SurveyRequest,
+        WhichKey,
     },
 };
 
@@ -118,6 +119,10 @@ pub enum Request {
     Removal(Box<RemovalQuestion>),
     /// Asks that a host is removed; what is told follows until it is finished.
     Remove(Box<RemovalOrder>),
+    /// Asks which Odoo runs that the tool did not set up, and how; changes nothing.
+    Survey(SurveyRequest),
+    /// Has it recorded as release 0 of a host. What runs is not touched.
+    Adopt(Box<AdoptRequest>),
     /// Asks something of the server as a machine.
     Server(super::ServerRequest),
     /// Asks that a key may deploy some hosts.
@@ -213,6 +218,10 @@ pub enum Reply {
     Removal(Box<RemovalFacts>),
     /// Tells of a removal.
     Removing(Box<RemovalTold>),
+    /// Answers [`Request::Survey`].
+    Survey(Box<Survey>),
+    /// Answers [`Request::Adopt`].
+    Adopted(Adoption),
     /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
     Server(super::ServerReply),
     /// Answers [`Request::Authorize`].
@@ -230,6 +239,10 @@ pub struct Releases {
     pub live: Option<ReleaseNumber>,
     /// Every one, by number.
     pub releases: Vec<KnownRelease>,
+    /// The unit of release 0; none where the host was not adopted.
+    pub adopted: Option<String>,
+    /// The highest number that a release had when release 0 last went live.
+    pub since: ReleaseNumber,
 }
 
 /// The transaction whose events follow.

@@ -1,5 +1,6 @@
 //! The messages between controller and agent, and their framing.
 
+mod adoption;
 mod channel;
 mod client;
 mod inquiry;
@@ -9,6 +10,9 @@ mod order;
 mod public_key;
 mod setup;
 
+pub use adoption::{
+    AdoptRequest, Adoption, Candidate, FoundValue, FoundVhost, Instance, Survey, SurveyRequest,
+};
 pub use channel::{Channel, WireError};
 pub use client::{Occupancy, OccupancyRequest};
 pub use inquiry::{

@@ -27,7 +27,8 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Service, TransactionId, UpdateChoice, WantedCertificate, live_record,
+        Plan, Policy, Service, TransactionId, UpdateChoice, WantedCertificate, adopted_live,
+        live_record,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -365,8 +366,10 @@ pub(super) async fn free_of_lock(
 /// Reads the live release's addons from Git; none where there is no live
 /// release, or its commit cannot be had any more.
 fn live_code(target: &Target, observed: &Observed) -> Result<Option<Live>, WorkflowError> {
-    let Some(record) = live_record(observed) else { return Ok(None) };
-    let Ok(commit) = target.cache.commit(&record.commit.to_string()) else { return Ok(None) };
+    let adopted = || adopted_live(observed)?.record.commit;
+    let commit = live_record(observed).map(|record| record.commit).or_else(adopted);
+    let Some(commit) = commit else { return Ok(None) };
+    let Ok(commit) = target.cache.commit(&commit.to_string()) else { return Ok(None) };
     let tree = target.cache.tree(commit)?;
     let addons = tree.addons(&target.addons_directories())?;
     Ok(Some(Live { commit, addons }))

@@ -1,5 +1,6 @@
 //! The stories of the tool, each told top to bottom. Does I/O.
 
+pub mod adopt;
 pub mod announce;
 pub mod attach;
 mod certificate;

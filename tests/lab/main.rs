@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod adopt;
+mod adopt_faults;
+mod adopt_refusals;
 mod authority;
 mod calm;
 mod channels;

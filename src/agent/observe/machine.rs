@@ -115,7 +115,7 @@ fn process(line: &str) -> Option<u32> {
 }
 
 /// Reads the unit out of `/proc/<pid>/cgroup`: `0::/system.slice/nginx.service`.
-fn unit_of(server: &Server, pid: u32) -> Option<String> {
+pub(in crate::agent) fn unit_of(server: &Server, pid: u32) -> Option<String> {
     let text = server.read(Path::new(&format!("/proc/{pid}/cgroup"))).ok()??;
     let parts = text.lines().flat_map(|line| line.rsplit('/'));
     parts.map(str::trim).find(|part| part.ends_with(".service")).map(str::to_owned)

@@ -95,7 +95,9 @@ impl Guard {
                 "the host's certificate would be replaced".into(),
                 "deploy once with a full login: this key may deploy again afterwards",
             )),
-            Request::Server(_)
+            Request::Survey(_)
+            | Request::Adopt(_)
+            | Request::Server(_)
             | Request::Occupancy(_)
             | Request::Removal(_)
             | Request::Remove(_)

@@ -63,9 +63,19 @@ fn part_of(step: &Step) -> Part {
         | Step::StartService { .. }
         | Step::InstallVhost { .. }
         | Step::RemoveVhost
+        | Step::HoldAdopted(_)
+        | Step::StopAdopted(_)
+        | Step::ReplaceVhosts(_)
+        | Step::RemoveUnit
+        | Step::StartAdopted { .. }
+        | Step::LeaveReleases
         | Step::CheckHealth(_) => Part::CarryOut,
         Step::RecordSeen { .. } => Part::CarryOutOrFinish,
-        Step::LiftHold | Step::HideMaintenance | Step::Prune(_) => Part::Finish,
+        Step::LiftHold
+        | Step::HideMaintenance
+        | Step::ReturnVhosts { .. }
+        | Step::ReleaseAdopted(_)
+        | Step::Prune(_) => Part::Finish,
     }
 }
 

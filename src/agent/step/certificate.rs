@@ -57,7 +57,7 @@ pub(super) fn serve_challenges(
     {
         let _lock = file::lock_nginx(run.server)?;
         if run.server.read(&path)?.as_deref() != Some(vhost) {
-            nginx.test_staged(&path, vhost)?;
+            nginx.test_staged(&path, vhost, &[])?;
             release::replace(run.server, &path, vhost, 0o644)?;
             nginx.test()?;
             nginx.reload()?;

@@ -97,9 +97,9 @@ pub(super) fn unit(run: &mut Run<'_>, unit: &str) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Has nginx test the vhost among the others.
-pub(super) fn vhost(run: &mut Run<'_>, vhost: &str) -> Result<(), StepError> {
-    Nginx::new(run.server).test_staged(&run.layout.vhost(), vhost)?;
+/// Has nginx test the vhost among the others, but for those whose place it takes.
+pub(super) fn vhost(run: &mut Run<'_>, vhost: &str, aside: &[PathBuf]) -> Result<(), StepError> {
+    Nginx::new(run.server).test_staged(&run.layout.vhost(), vhost, aside)?;
     Ok(())
 }
 

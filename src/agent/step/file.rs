@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long nginx may take to replace its workers.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What two transactions of different hosts exclude each other by.
 const NGINX_LOCK: &str = "/run/lock/odoo-deploy-nginx.lock";

@@ -1,5 +1,6 @@
 //! One file for each kind of step: how it is done and how it is taken back.
 
+pub(super) mod adopted;
 pub(super) mod certificate;
 mod check;
 pub(super) mod database;
@@ -156,6 +157,14 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
             }]),
         },
         Step::StartService { .. } => Ok(vec![Undo::StopService]),
+        Step::HoldAdopted(service) => Ok(vec![Undo::ReleaseAdopted { unit: service.unit.clone() }]),
+        Step::StopAdopted(service) => adopted::way_back_of_stop(run, service),
+        Step::ReplaceVhosts(step) => adopted::way_back_of_vhosts(run, step),
+        Step::RemoveUnit => adopted::way_back_of_unit(run),
+        Step::StartAdopted { service, .. } => {
+            Ok(vec![Undo::StopAdopted { service: service.clone() }])
+        }
+        Step::LeaveReleases => adopted::way_back_of_leaving(run),
         Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
@@ -166,6 +175,8 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         | Step::CheckHealth(_)
         | Step::LiftHold
         | Step::HideMaintenance
+        | Step::ReturnVhosts { .. }
+        | Step::ReleaseAdopted(_)
         | Step::Prune(_) => Ok(Vec::new()),
     }
 }
@@ -197,7 +208,7 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
             check::code(run, *number, files.as_deref(), addons)
         }
         Step::CheckUnit { unit } => check::unit(run, unit),
-        Step::CheckVhost { vhost } => check::vhost(run, vhost),
+        Step::CheckVhost { vhost, aside } => check::vhost(run, vhost, aside),
         Step::ServeChallenges { vhost, names } => certificate::serve_challenges(run, vhost, names),
         Step::ObtainCertificate(step) => certificate::obtain(run, step),
         Step::InstallCertificate(step) => origin::install(run, step),
@@ -220,6 +231,14 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         Step::StartService { hold_jobs } => service::start(run, hold_jobs),
         Step::InstallVhost { vhost, marker } => file::install_vhost(run, vhost, marker),
         Step::RemoveVhost => file::remove_vhost(run),
+        Step::HoldAdopted(service) => adopted::hold(run, service),
+        Step::StopAdopted(service) => adopted::stop(run, service),
+        Step::ReplaceVhosts(step) => adopted::replace_vhosts(run, step),
+        Step::RemoveUnit => adopted::remove_unit(run),
+        Step::StartAdopted { service, hold_jobs } => adopted::start(run, service, hold_jobs),
+        Step::LeaveReleases => service::remove_links(run),
+        Step::ReturnVhosts { vhosts } => adopted::return_vhosts(run, vhosts),
+        Step::ReleaseAdopted(service) => adopted::let_go(run, &service.unit),
         Step::CheckHealth(check) => health::check(run, check),
         Step::LiftHold => service::lift_hold(run),
         Step::HideMaintenance => service::hide_maintenance(run),

@@ -198,6 +198,7 @@ pub(in crate::agent) fn transaction(
         prepare,
         carry_out,
         finish,
+        adopted: None,
         previous_health: None,
         summary: Summary::default(),
     }

@@ -34,6 +34,14 @@ fn is_live(step: &Step) -> bool {
         | Step::CheckHealth(_)
         | Step::LiftHold
         | Step::HideMaintenance
+        | Step::HoldAdopted(_)
+        | Step::StopAdopted(_)
+        | Step::ReplaceVhosts(_)
+        | Step::RemoveUnit
+        | Step::StartAdopted { .. }
+        | Step::LeaveReleases
+        | Step::ReturnVhosts { .. }
+        | Step::ReleaseAdopted(_)
         | Step::Prune(_) => true,
     }
 }

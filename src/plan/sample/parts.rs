@@ -143,6 +143,7 @@ pub(super) fn observed(desired: &Desired) -> Observed {
             }),
             foreign_drop_ins: Vec::new(),
             certificates: CertificateFacts::default(),
+            adopted: None,
         },
         cluster: ClusterFacts {
             version: Ok("17.5".into()),

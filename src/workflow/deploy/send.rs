@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use super::{Listener, Notice, Prepared};
 use crate::{
-    plan::Transaction,
+    plan::{ADOPTED, Transaction},
     source::TreeId,
     wire::{CHUNK, Reply, Request},
     workflow::WorkflowError,
@@ -49,5 +49,5 @@ impl Prepared {
 }
 
 fn writes_release(transaction: &Transaction) -> bool {
-    transaction.number.is_some()
+    transaction.number.is_some_and(|number| number != ADOPTED)
 }
