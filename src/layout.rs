@@ -139,6 +139,12 @@ impl Layout {
         self.base().join("history.jsonl")
     }
 
+    /// Returns the note of what the tool created for the host.
+    #[must_use]
+    pub fn provisioned(&self) -> PathBuf {
+        self.base().join("provisioned.json")
+    }
+
     /// Returns the file whose space is given up when the disk is full.
     #[must_use]
     pub fn ballast(&self) -> PathBuf {

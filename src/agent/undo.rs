@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::postgres::Swap;
-use super::step::{StepError, database, file, release, service, switch};
+use super::step::{StepError, database, file, provision, release, service, switch};
 use super::transaction::Run;
 use crate::host::DatabaseName;
 use crate::plan::{CopyName, HealthCheck, Snapshot};
@@ -24,6 +24,33 @@ pub enum Undo {
     RemoveDirectory {
         /// The directory.
         directory: PathBuf,
+    },
+    /// Removes a data directory that did not exist before, with what Odoo makes in it of
+    /// itself; anything else keeps it.
+    RemoveDataDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// Removes a log that did not exist before.
+    RemoveLog {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Removes a system user that the transaction created.
+    RemoveUser {
+        /// The user.
+        user: String,
+        /// Its group, where that did not exist before either.
+        group: Option<String>,
+        /// What the entry of a user that this transaction created says.
+        mark: String,
+    },
+    /// Drops a PostgreSQL role that the transaction created.
+    DropRole {
+        /// The role.
+        role: String,
+        /// What the comment of a role that this transaction created says.
+        mark: String,
     },
     /// Removes the hard-linked copy of a database's files.
     RemoveFiles {
@@ -110,10 +137,15 @@ impl Undo {
         match self {
             Self::RemoveRelease { .. }
             | Self::RemoveDirectory { .. }
+            | Self::RemoveDataDirectory { .. }
+            | Self::RemoveLog { .. }
             | Self::RemoveFiles { .. }
             | Self::DropCopy { .. } => Consequence::Litter,
             // A database must not stay upgraded because nginx does not reload.
-            Self::RestoreFiles { reader: Reader::Nginx, .. } => Consequence::Apart,
+            Self::RestoreFiles { reader: Reader::Nginx, .. }
+            // An account that stays is tried again.
+            | Self::RemoveUser { .. }
+            | Self::DropRole { .. } => Consequence::Apart,
             Self::HideMaintenance
             | Self::LiftHold
             | Self::StartService { .. }
@@ -147,6 +179,14 @@ impl Undo {
         match self {
             Self::RemoveRelease { directory } => release::remove(run, directory),
             Self::RemoveDirectory { directory } => release::remove_empty(run, directory),
+            Self::RemoveDataDirectory { directory } => {
+                provision::remove_data_directory(run, directory)
+            }
+            Self::RemoveLog { file } => provision::remove_log(run, file),
+            Self::RemoveUser { user, group, mark } => {
+                provision::remove_user(run, user, group.as_deref(), mark)
+            }
+            Self::DropRole { role, mark } => provision::drop_role(run, role, mark),
             Self::RemoveFiles { copy } => database::remove_files(run, copy),
             Self::HideMaintenance => service::hide_maintenance(run),
             Self::LiftHold => service::lift_hold(run),

@@ -2,7 +2,9 @@
 
 use super::terminal::{Style, Terminal};
 use crate::{
-    plan::{DatabaseUpgrade, Drift, FileDiff, Restore, RollbackPlan, Switch, live_record},
+    plan::{
+        DatabaseUpgrade, Drift, FileDiff, Provision, Restore, RollbackPlan, Switch, live_record,
+    },
     source::Relation,
     workflow::deploy::Prepared,
 };
@@ -17,6 +19,7 @@ pub(super) fn show(prepared: &Prepared, terminal: &Terminal) {
     if let Some(plan) = &prepared.plan.rollback {
         rollback(plan, terminal);
     }
+    created(&prepared.plan.provision, terminal);
     for upgrade in &prepared.plan.upgrades {
         modules(upgrade, terminal);
     }
@@ -121,6 +124,16 @@ fn modules(upgrade: &DatabaseUpgrade, terminal: &Terminal) {
     for line in lines {
         terminal.result(&format!("  {line}"));
     }
+}
+
+/// What a host that is new to the server gets there.
+fn created(provision: &Provision, terminal: &Terminal) {
+    let lines = provision.lines();
+    if lines.is_empty() {
+        return;
+    }
+    terminal.result(&terminal.paint(Style::Cyan, "created on the server"));
+    lines.iter().for_each(|line| terminal.result(&format!("  {line}")));
 }
 
 /// A file that is new is named only, but for odoo.conf: `deploy render` shows it.

@@ -115,6 +115,9 @@ pub struct DeployOptions {
     pub python: PathBuf,
     /// `install`: modules of a database that the first deploy creates; empty: it creates none.
     pub install: Vec<ModuleName>,
+    /// `admin_password`: the name of the secret that user `admin` of a database gets, which
+    /// the first deploy creates; none: Odoo's own `admin`.
+    pub admin_password: Option<String>,
     /// `keep`: options that stay at the server's own value.
     pub keep: Vec<String>,
     /// `upgrade_timeout`: the longest an upgrade may take (default 1 h).

@@ -7,8 +7,9 @@ use super::{
     reader::{Reader, parse_bool, parse_duration, parse_port, parse_server_path},
     resolve::{Settings, list},
 };
+use crate::secret::{Part, split_secrets};
 
-const DEPLOY_KEYS: [&str; 15] = [
+const DEPLOY_KEYS: [&str; 16] = [
     "extends",
     "unset",
     "keep",
@@ -20,6 +21,7 @@ const DEPLOY_KEYS: [&str; 15] = [
     "odoo_bin",
     "python",
     "install",
+    "admin_password",
     "upgrade_timeout",
     "health_timeout",
     "keep_releases",
@@ -62,11 +64,28 @@ pub(super) fn read_deploy(reader: &mut Reader<'_>, deploy: &Settings) -> DeployO
         odoo_bin: path(reader, "odoo_bin", "/usr/bin/odoo"),
         python: path(reader, "python", "/usr/bin/python3"),
         install: reader.names(deploy, "install", ModuleName::parse),
+        admin_password: read_admin_password(reader, deploy),
         keep: read_keep(reader, deploy),
         upgrade_timeout: duration(reader, "upgrade_timeout", "1h"),
         health_timeout: duration(reader, "health_timeout", "2m"),
         keep_releases: count(reader, "keep_releases", 5),
         keep_snapshots: count(reader, "keep_snapshots", 2),
+    }
+}
+
+/// Reads the name of a secret: the value itself belongs in no file.
+fn read_admin_password(reader: &mut Reader<'_>, deploy: &Settings) -> Option<String> {
+    let setting = deploy.get("admin_password").filter(|setting| !setting.value.is_empty())?;
+    match split_secrets(&setting.value).as_slice() {
+        [Part::Secret(name)] => Some(name.clone()),
+        _ => {
+            reader.fault(
+                &setting.origin,
+                "`admin_password` has to be the name of a secret, and nothing besides".to_owned(),
+                Some("write `admin_password = ${NAME}` and set NAME where `deploy` runs"),
+            );
+            None
+        }
     }
 }
 

@@ -17,6 +17,14 @@ pub struct DatabaseAccess {
     pub password: Option<String>,
 }
 
+impl DatabaseAccess {
+    /// Returns the name of the role that opens the databases.
+    #[must_use]
+    pub fn role(&self) -> &str {
+        if self.user.is_empty() { &self.system_user } else { &self.user }
+    }
+}
+
 impl std::fmt::Debug for DatabaseAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DatabaseAccess")

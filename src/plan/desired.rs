@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     TransactionId, access::DatabaseAccess, modules::ModuleDiffs, observed::Holder,
-    rollback::Rollback, step::Service,
+    provision::AdminPassword, rollback::Rollback, step::Service,
 };
 use crate::{
     host::{DatabaseName, EnvironmentName, HostName, ModuleName},
@@ -46,6 +46,9 @@ pub struct Desired {
     pub network: Network,
     /// What the host's file asks for.
     pub policy: Policy,
+    /// The password of user `admin` in a database that is created; none where none is
+    /// created, or nothing is said of it.
+    pub admin_password: Option<AdminPassword>,
     /// The files as they would be for the live release: what is compared.
     pub compared: Files,
     /// The files of the new release: what is written.

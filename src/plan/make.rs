@@ -9,6 +9,7 @@ use super::{
     drift::{Drift, Fates, drift},
     observed::Observed,
     obstacle::{Obstacle, live_record, obstacles},
+    provision::{Provision, SetAdminPassword},
     release::{RELEASE_SCHEMA, ReleaseRecord},
     rollback::{Restoration, RollbackPlan, restorations},
     step::{
@@ -31,6 +32,8 @@ pub struct Plan {
     pub upgrades: Vec<DatabaseUpgrade>,
     /// What is gone back to; none for a deploy.
     pub rollback: Option<RollbackPlan>,
+    /// What is created on the server for a host that is new to it.
+    pub provision: Provision,
     /// How the server's files change, secrets masked.
     pub diffs: Vec<FileDiff>,
     /// What is not on the server as it was last deployed.
@@ -67,12 +70,14 @@ pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obs
         return Err(found);
     }
     let number = ReleaseNumber(observed.host.last_number).next();
+    let provision = Provision::of(desired, observed);
     let maker = Maker {
         desired,
         observed,
         upgrades: &upgrades,
         restorations: &restorations,
         switch: choice.switch,
+        provision: &provision,
         fates,
         number,
         writes_release: choice.writes_release,
@@ -87,6 +92,7 @@ pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obs
         warnings,
         interruption: maker.interruption(),
         transaction: maker.transaction(),
+        provision,
         rollback: desired
             .rollback
             .as_ref()
@@ -116,6 +122,7 @@ struct Maker<'a> {
     upgrades: &'a [DatabaseUpgrade],
     restorations: &'a [Restoration],
     switch: Switch,
+    provision: &'a Provision,
     fates: Fates,
     /// The release that is written, if one is.
     number: ReleaseNumber,
@@ -148,6 +155,7 @@ impl Maker<'_> {
     fn prepare(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         if self.writes_release {
+            steps.extend(self.provision.steps());
             steps.push(self.check_out());
             steps.push(self.check_code());
         }
@@ -212,6 +220,7 @@ impl Maker<'_> {
         }
         steps.push(Step::Switch { number: self.number, follow: Follow::Later });
         steps.extend(self.upgrades.iter().filter_map(|upgrade| self.upgrade(upgrade)));
+        steps.extend(self.admin_passwords());
         steps.extend(self.record_seen(true));
         steps.push(Step::StartService { hold_jobs: self.changed().cloned().collect() });
         steps.extend(self.vhost());
@@ -227,6 +236,7 @@ impl Maker<'_> {
             steps.push(Step::HideMaintenance);
         }
         if self.writes_release {
+            steps.extend(self.provision.record());
             steps.extend(self.record_seen(false));
             steps.push(Step::Prune(Prune {
                 keep_releases: self.desired.policy.keep_releases,
@@ -350,6 +360,17 @@ impl Maker<'_> {
             overwrite_translations: upgrade.translations,
             snapshot: self.snapshot(upgrade),
         }))
+    }
+
+    /// Before anybody reaches a new database: Odoo itself gives `admin` the password `admin`.
+    fn admin_passwords(&self) -> impl Iterator<Item = Step> {
+        let created = self.upgrades.iter().filter(|upgrade| upgrade.create);
+        created.filter_map(|upgrade| {
+            Some(Step::SetAdminPassword(SetAdminPassword {
+                database: upgrade.database.clone(),
+                password: self.desired.admin_password.as_ref()?.value.clone(),
+            }))
+        })
     }
 
     /// What an upgraded database has seen belongs to the upgrade and reverts

@@ -13,6 +13,7 @@ mod make;
 mod modules;
 mod observed;
 mod obstacle;
+mod provision;
 mod python;
 mod release;
 mod rollback;
@@ -38,6 +39,10 @@ pub use observed::{
     Listener, Neighbour, Observed, Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
 };
 pub use obstacle::{Obstacle, live_record, megabytes};
+pub use provision::{
+    AdminPassword, CreateRole, CreateUser, MakeDirectories, Provision, ProvisionFacts, Provisioned,
+    RoleFacts, SetAdminPassword,
+};
 pub use python::{CodeChange, SourcePair};
 pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
 pub use rollback::{

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CopyName,
+    provision::ProvisionFacts,
     release::{ReleaseFacts, RunningFrom},
 };
 use crate::{
@@ -31,6 +32,9 @@ pub struct Observed {
     pub databases: BTreeMap<DatabaseName, DatabaseFacts>,
     /// The other hosts of the server.
     pub neighbours: Vec<Neighbour>,
+    /// What a host that is new may need to have created.
+    #[serde(default)]
+    pub provision: ProvisionFacts,
 }
 
 /// The machine a host runs on.

@@ -11,6 +11,7 @@ use super::{
     CopyName, TransactionId,
     access::DatabaseAccess,
     observed::{Holder, SeenAddon},
+    provision::{CreateRole, CreateUser, MakeDirectories, Provisioned, SetAdminPassword},
     release::ReleaseRecord,
 };
 use crate::{
@@ -117,6 +118,12 @@ pub struct Service {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
+    /// Creates the system user that runs Odoo.
+    CreateUser(CreateUser),
+    /// Makes the data directory and the log.
+    MakeDirectories(MakeDirectories),
+    /// Creates the role that owns the host's databases.
+    CreateRole(CreateRole),
     /// Writes a release's directory from the object store.
     CheckOut(Box<CheckOut>),
     /// Compiles Python and parses XML and manifests of the new release.
@@ -194,6 +201,8 @@ pub enum Step {
     },
     /// Upgrades and installs modules in one database.
     UpgradeModules(UpgradeModules),
+    /// Sets the password of user `admin` in a new database.
+    SetAdminPassword(SetAdminPassword),
     /// Records in a database who deploys to it and what it has seen.
     RecordSeen {
         /// The database.
@@ -221,6 +230,8 @@ pub enum Step {
     LiftHold,
     /// Lets outsiders in again.
     HideMaintenance,
+    /// Notes what was created for the host: it goes with it.
+    RecordProvisioned(Provisioned),
     /// Removes releases, snapshots and journals that policy no longer keeps.
     Prune(Prune),
 }
@@ -369,6 +380,9 @@ impl Step {
     #[must_use]
     pub fn title(&self) -> String {
         match self {
+            Self::CreateUser(step) => format!("create system user {}", step.user),
+            Self::MakeDirectories(_) => "make the data directory and the log".into(),
+            Self::CreateRole(step) => format!("create PostgreSQL role {}", step.role),
             Self::CheckOut(step) => format!("write release {}", step.record.number),
             Self::CheckCode { .. } => "check Python, XML and manifests".into(),
             Self::CheckUnit { .. } => "check the unit".into(),
@@ -400,6 +414,9 @@ impl Step {
             },
             Self::InstallUnit { .. } => "install the unit".into(),
             Self::UpgradeModules(step) => step.title(),
+            Self::SetAdminPassword(step) => {
+                format!("set the password of user admin in {}", step.database)
+            }
             Self::RecordSeen { database, .. } => {
                 format!("record in {database} what it has seen")
             }
@@ -409,6 +426,7 @@ impl Step {
             Self::CheckHealth(_) => "check health".into(),
             Self::LiftHold => "release the service".into(),
             Self::HideMaintenance => "hide the maintenance page".into(),
+            Self::RecordProvisioned(_) => "note what was created for the host".into(),
             Self::Prune(_) => "prune old releases and snapshots".into(),
         }
     }

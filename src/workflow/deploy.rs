@@ -1,5 +1,6 @@
 //! The main job: brings one host to a commit, all or nothing.
 
+mod admin;
 mod notes;
 
 use std::{collections::BTreeSet, io::Read as _, path::PathBuf, time::Duration};
@@ -19,8 +20,9 @@ use crate::{
     host::{HostName, KEPT, ModuleName},
     layout::ReleaseNumber,
     plan::{
-        DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record, make_plan,
+        AdminPassword, DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network,
+        Observed, OnDrift, Plan, Policy, Service, Transaction, TransactionId, UpdateChoice,
+        live_record, make_plan,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -170,7 +172,8 @@ impl Scene<'_> {
         let files = both_files(&renderer, observed, sensitive_keys, &request.mask_key)?;
         let mut redactor = Redactor::default();
         wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
-        let findings = Findings { wanted, live, diffs, files };
+        let admin_password = admin::password(project, target, observed, &mut redactor)?;
+        let findings = Findings { wanted, live, diffs, files, admin_password };
         Ok((desire(project, request, target, findings, observed), redactor))
     }
 }
@@ -274,6 +277,7 @@ struct Findings {
     live: Option<Live>,
     diffs: ModuleDiffs,
     files: BothFiles,
+    admin_password: Option<AdminPassword>,
 }
 
 fn desire(
@@ -283,7 +287,7 @@ fn desire(
     findings: Findings,
     observed: &Observed,
 ) -> Desired {
-    let Findings { wanted, live, diffs, files } = findings;
+    let Findings { wanted, live, diffs, files, admin_password } = findings;
     let changes = |tree| target.tree.changes(tree, target.tree.id()).ok();
     Desired {
         id: request.id.clone(),
@@ -302,6 +306,7 @@ fn desire(
         databases: target.host.databases.clone(),
         network: network(target, files.marker),
         policy: policy(target),
+        admin_password,
         compared: files.compared,
         files: files.new,
         sensitive_keys: wanted.options.sensitive_keys,

@@ -21,6 +21,7 @@ mod modules;
 mod ops;
 mod policy;
 mod power_cut;
+mod provision;
 mod pty;
 mod recovery;
 mod refusals;

@@ -1,5 +1,6 @@
 //! Runs Odoo's program beside its service: upgrades, load checks, import checks.
 
+mod admin_password;
 mod follow;
 mod run_end;
 
@@ -20,6 +21,7 @@ use crate::{
     odoo::{Series, UpgradeLog},
 };
 
+pub(super) use admin_password::PasswordChange;
 use follow::Follower;
 pub use run_end::RunEnd;
 use run_end::read_end;

@@ -4,7 +4,10 @@ use crate::plan::sample::{DATABASE, Sample, database, module, titles};
 /// Tells whether a step changes something that is live.
 fn is_live(step: &Step) -> bool {
     match step {
-        Step::CheckOut(_)
+        Step::CreateUser(_)
+        | Step::MakeDirectories(_)
+        | Step::CreateRole(_)
+        | Step::CheckOut(_)
         | Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
@@ -23,7 +26,9 @@ fn is_live(step: &Step) -> bool {
         | Step::CatchUp(_)
         | Step::InstallUnit { .. }
         | Step::UpgradeModules(_)
+        | Step::SetAdminPassword(_)
         | Step::RecordSeen { .. }
+        | Step::RecordProvisioned(_)
         | Step::StartService { .. }
         | Step::InstallVhost { .. }
         | Step::RemoveVhost

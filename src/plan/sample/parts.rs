@@ -13,8 +13,9 @@ use crate::{
     plan::{
         AsDeployed, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, Files, HealthCheck,
         Holder, HostFacts, InstalledModule, Marker, Network, Observed, OnDrift, Policy,
-        RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom, SeenAddon,
-        ServerFacts, Service, ServiceFacts, Space, TransactionId, UpdateChoice,
+        ProvisionFacts, RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RoleFacts,
+        RunningFrom, SeenAddon, ServerFacts, Service, ServiceFacts, Space, TransactionId,
+        UpdateChoice,
     },
     source::{Addon, Branch, CommitSummary, TreeId},
 };
@@ -27,6 +28,18 @@ fn holder() -> Holder {
         message: None,
         transaction: "20260101T000000Z-00000000".into(),
         since: 1_767_225_600,
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        install: Vec::new(),
+        keep: Vec::new(),
+        upgrade_timeout: Duration::from_secs(3600),
+        health_timeout: Duration::from_secs(120),
+        keep_releases: 3,
+        keep_snapshots: 1,
+        upgrades_at_once: 1,
     }
 }
 
@@ -72,15 +85,8 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
             aliases: vec![host("www.acme.example.com")],
             marker: Some(Marker { port: 80, text: "marker".into() }),
         },
-        policy: Policy {
-            install: Vec::new(),
-            keep: Vec::new(),
-            upgrade_timeout: Duration::from_secs(3600),
-            health_timeout: Duration::from_secs(120),
-            keep_releases: 3,
-            keep_snapshots: 1,
-            upgrades_at_once: 1,
-        },
+        policy: policy(),
+        admin_password: None,
         compared: files.clone(),
         files,
         sensitive_keys: BTreeSet::new(),
@@ -145,6 +151,12 @@ pub(super) fn observed(desired: &Desired) -> Observed {
         },
         databases: BTreeMap::from([(database(DATABASE), facts(desired))]),
         neighbours: Vec::new(),
+        provision: ProvisionFacts {
+            has_group: true,
+            has_data_dir: true,
+            has_logfile: true,
+            role: RoleFacts::NotAsked,
+        },
     }
 }
 
