@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::postgres::Swap;
-use super::step::{StepError, database, file, provision, release, service, switch};
+use super::step::{StepError, database, file, provision, python, release, service, switch};
 use super::transaction::Run;
 use crate::host::DatabaseName;
 use crate::plan::{CopyName, HealthCheck, Snapshot};
@@ -23,6 +23,11 @@ pub enum Undo {
     /// Removes a directory that did not exist before, if it is empty.
     RemoveDirectory {
         /// The directory.
+        directory: PathBuf,
+    },
+    /// Removes a Python environment that was not complete before.
+    RemoveEnvironment {
+        /// Its directory.
         directory: PathBuf,
     },
     /// Removes a data directory that did not exist before, with what Odoo makes in it of
@@ -137,6 +142,7 @@ impl Undo {
         match self {
             Self::RemoveRelease { .. }
             | Self::RemoveDirectory { .. }
+            | Self::RemoveEnvironment { .. }
             | Self::RemoveDataDirectory { .. }
             | Self::RemoveLog { .. }
             | Self::RemoveFiles { .. }
@@ -179,6 +185,7 @@ impl Undo {
         match self {
             Self::RemoveRelease { directory } => release::remove(run, directory),
             Self::RemoveDirectory { directory } => release::remove_empty(run, directory),
+            Self::RemoveEnvironment { directory } => python::remove(run, directory),
             Self::RemoveDataDirectory { directory } => {
                 provision::remove_data_directory(run, directory)
             }

@@ -8,7 +8,9 @@ use std::{
 
 use indexmap::IndexMap;
 
-use super::{DatabaseName, EnvironmentName, HostName, ModuleName, ServerName, UserName};
+use super::{
+    DatabaseName, EnvironmentName, HostName, ModuleName, Requirements, ServerName, UserName,
+};
 use crate::{odoo::Series, secret::MASK};
 
 /// Where a line was written, for messages.
@@ -113,6 +115,8 @@ pub struct DeployOptions {
     pub odoo_bin: PathBuf,
     /// `python`: the interpreter Odoo runs under (default `/usr/bin/python3`).
     pub python: PathBuf,
+    /// `requirements`: the file that lists the addons' Python packages.
+    pub requirements: Requirements,
     /// `install`: modules of a database that the first deploy creates; empty: it creates none.
     pub install: Vec<ModuleName>,
     /// `admin_password`: the name of the secret that user `admin` of a database gets, which

@@ -15,6 +15,7 @@ mod nearest;
 mod place;
 mod reader;
 mod rendered;
+mod requirements;
 mod resolve;
 mod tool_sections;
 
@@ -30,3 +31,4 @@ pub use names::{
 pub(crate) use nearest::did_you_mean;
 pub use reader::parse_duration;
 pub use rendered::{KEPT, RenderedOptions, RenderedValue};
+pub use requirements::{REQUIREMENTS, Requirements};

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use super::{
     DeployOptions, HostName, ModuleName, NginxOptions, Tls, UserName,
     reader::{Reader, parse_bool, parse_duration, parse_port, parse_server_path},
+    requirements,
     resolve::{Settings, list},
 };
 use crate::secret::{Part, split_secrets};
 
-const DEPLOY_KEYS: [&str; 16] = [
+const DEPLOY_KEYS: [&str; 17] = [
     "extends",
     "unset",
     "keep",
@@ -20,6 +21,7 @@ const DEPLOY_KEYS: [&str; 16] = [
     "group",
     "odoo_bin",
     "python",
+    "requirements",
     "install",
     "admin_password",
     "upgrade_timeout",
@@ -63,6 +65,7 @@ pub(super) fn read_deploy(reader: &mut Reader<'_>, deploy: &Settings) -> DeployO
         user,
         odoo_bin: path(reader, "odoo_bin", "/usr/bin/odoo"),
         python: path(reader, "python", "/usr/bin/python3"),
+        requirements: requirements::read(reader, deploy),
         install: reader.names(deploy, "install", ModuleName::parse),
         admin_password: read_admin_password(reader, deploy),
         keep: read_keep(reader, deploy),

@@ -7,6 +7,7 @@ use super::{
     desired::Desired,
     diff::FileDiff,
     drift::{Drift, Fates, drift},
+    environment::{CheckDependencies, to_build},
     observed::Observed,
     obstacle::{Obstacle, live_record, obstacles},
     provision::{Provision, SetAdminPassword},
@@ -19,6 +20,8 @@ use super::{
     switch::{Switch, choose, running_health},
     upgrade::{DatabaseUpgrade, of_existing, of_new, of_restored},
 };
+use std::collections::BTreeSet;
+
 use crate::{host::DatabaseName, layout::ReleaseNumber, source::FileChange};
 
 /// What will be done, and why. What is applied is what was shown.
@@ -156,6 +159,7 @@ impl Maker<'_> {
         let mut steps = Vec::new();
         if self.writes_release {
             steps.extend(self.provision.steps());
+            steps.extend(to_build(self.desired, self.observed).map(Step::BuildEnvironment));
             steps.push(self.check_out());
             steps.push(self.check_code());
         }
@@ -166,6 +170,7 @@ impl Maker<'_> {
             steps.push(Step::CheckVhost { vhost: vhost.to_owned() });
         }
         if self.writes_release {
+            steps.extend(self.check_dependencies());
             steps.extend(self.try_out());
         }
         if self.stopping().next().is_some() {
@@ -274,6 +279,7 @@ impl Maker<'_> {
             health: self.health(),
             sensitive_keys: desired.sensitive_keys.clone(),
             changed: Some(self.changed().cloned().collect()),
+            python_environment: desired.service.python_environment.clone(),
         };
         Step::CheckOut(Box::new(CheckOut {
             tree: desired.tree,
@@ -308,6 +314,17 @@ impl Maker<'_> {
             changes.iter().filter(is_there).map(|change| change.path.clone()).collect()
         });
         Step::CheckCode { number: self.number, files, addons }
+    }
+
+    /// What a manifest asks for besides modules is only missed when the module is
+    /// installed or upgraded: too late.
+    fn check_dependencies(&self) -> Option<Step> {
+        let named = self.stopping().flat_map(DatabaseUpgrade::named);
+        let modules: BTreeSet<_> = named.collect();
+        let file = self.desired.python.as_ref().map(|python| python.file.clone());
+        let modules: Vec<_> = modules.into_iter().collect();
+        (!modules.is_empty())
+            .then_some(Step::CheckDependencies(CheckDependencies { modules, file }))
     }
 
     /// Before an upgrade only imports can be tried: a registry that has new

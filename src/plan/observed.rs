@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CopyName,
+    environment::EnvironmentFacts,
     provision::ProvisionFacts,
     release::{ReleaseFacts, RunningFrom},
 };
@@ -32,6 +33,8 @@ pub struct Observed {
     pub databases: BTreeMap<DatabaseName, DatabaseFacts>,
     /// The other hosts of the server.
     pub neighbours: Vec<Neighbour>,
+    /// What the server has of Python environments.
+    pub environments: EnvironmentFacts,
     /// What a host that is new may need to have created.
     #[serde(default)]
     pub provision: ProvisionFacts,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     desired::{Desired, UpdateChoice},
+    environment,
     observed::{DatabaseFacts, Observed},
     provision::{self, RoleFacts},
     release::{ReleaseRecord, RunningFrom},
@@ -66,6 +67,7 @@ pub(super) fn obstacles(
 fn server(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
     let server = &observed.server;
     provision::obstacles(desired, observed, found);
+    environment::obstacles(desired, observed, found);
     let series = desired.service.series;
     match &server.odoo_version {
         Err(why) => found.push(

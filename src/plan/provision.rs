@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     desired::Desired,
+    environment::to_build,
     observed::Observed,
     obstacle::Obstacle,
     step::{Step, Transaction},
@@ -131,6 +132,8 @@ pub struct Provision {
     pub directories: Option<MakeDirectories>,
     /// The name of the secret that becomes the password of user `admin`.
     pub admin: Option<String>,
+    /// The Python environment, as its step describes it.
+    pub python: Option<String>,
 }
 
 impl Provision {
@@ -138,8 +141,10 @@ impl Provision {
     /// is gone since is no first deploy's to create.
     #[must_use]
     pub fn of(desired: &Desired, observed: &Observed) -> Self {
+        let python = to_build(desired, observed)
+            .map(|step| format!("Python environment {} ({})", step.directory.display(), step.file));
         if !is_first(desired, observed) {
-            return Self::default();
+            return Self { python, ..Self::default() };
         }
         let service = &desired.service;
         let facts = &observed.provision;
@@ -155,6 +160,7 @@ impl Provision {
         let creates_database =
             desired.databases.iter().any(|name| !observed.databases.contains_key(name));
         Self {
+            python,
             user,
             role,
             directories: (data_dir.is_some() || logfile.is_some())
@@ -199,6 +205,7 @@ impl Provision {
             lines.extend(data_dir.as_ref().map(|path| format!("directory {}", path.display())));
             lines.extend(logfile.as_ref().map(|path| format!("log {}", path.display())));
         }
+        lines.extend(self.python.clone());
         lines
             .extend(self.admin.as_ref().map(|name| format!("password of user admin: ${{{name}}}")));
         lines

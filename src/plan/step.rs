@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     CopyName, TransactionId,
     access::DatabaseAccess,
+    environment::{BuildEnvironment, CheckDependencies},
     observed::{Holder, SeenAddon},
     provision::{CreateRole, CreateUser, MakeDirectories, Provisioned, SetAdminPassword},
     release::ReleaseRecord,
@@ -102,8 +103,11 @@ pub struct Service {
     pub group: String,
     /// Odoo's program.
     pub odoo_bin: PathBuf,
-    /// Its interpreter.
+    /// The server's interpreter that Odoo is installed for.
     pub python: PathBuf,
+    /// The host's own environment on top of it.
+    #[serde(default)]
+    pub python_environment: Option<PathBuf>,
     /// Odoo's series.
     pub series: Series,
     /// Whether the service runs worker processes.
@@ -112,6 +116,16 @@ pub struct Service {
     pub logfile: Option<PathBuf>,
     /// `data_dir`.
     pub data_dir: PathBuf,
+}
+
+impl Service {
+    /// Returns the interpreter that runs Odoo.
+    #[must_use]
+    pub fn interpreter(&self) -> PathBuf {
+        self.python_environment
+            .as_ref()
+            .map_or_else(|| self.python.clone(), |own| own.join("bin/python3"))
+    }
 }
 
 /// One thing the agent does. The order is the plan's; the agent decides nothing.
@@ -124,6 +138,8 @@ pub enum Step {
     MakeDirectories(MakeDirectories),
     /// Creates the role that owns the host's databases.
     CreateRole(CreateRole),
+    /// Builds the Python environment of the addons.
+    BuildEnvironment(BuildEnvironment),
     /// Writes a release's directory from the object store.
     CheckOut(Box<CheckOut>),
     /// Compiles Python and parses XML and manifests of the new release.
@@ -145,6 +161,8 @@ pub enum Step {
         /// The vhost's text.
         vhost: String,
     },
+    /// Checks what manifests ask for besides modules.
+    CheckDependencies(CheckDependencies),
     /// Imports the Python of modules that a changed database will run.
     ImportModules {
         /// The release.
@@ -383,10 +401,12 @@ impl Step {
             Self::CreateUser(step) => format!("create system user {}", step.user),
             Self::MakeDirectories(_) => "make the data directory and the log".into(),
             Self::CreateRole(step) => format!("create PostgreSQL role {}", step.role),
+            Self::BuildEnvironment(step) => format!("install the Python packages of {}", step.file),
             Self::CheckOut(step) => format!("write release {}", step.record.number),
             Self::CheckCode { .. } => "check Python, XML and manifests".into(),
             Self::CheckUnit { .. } => "check the unit".into(),
             Self::CheckVhost { .. } => "check the vhost".into(),
+            Self::CheckDependencies(_) => "check what the modules need besides modules".into(),
             Self::ImportModules { .. } => "import the modules".into(),
             Self::LoadRelease { number, .. } => {
                 format!("load release {number} beside the running one")

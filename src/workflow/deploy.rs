@@ -2,6 +2,7 @@
 
 mod admin;
 mod notes;
+mod python;
 
 use std::{collections::BTreeSet, io::Read as _, path::PathBuf, time::Duration};
 
@@ -21,8 +22,8 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         AdminPassword, DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network,
-        Observed, OnDrift, Plan, Policy, Service, Transaction, TransactionId, UpdateChoice,
-        live_record, make_plan,
+        Observed, OnDrift, Plan, Policy, PythonEnvironment, Service, Transaction, TransactionId,
+        UpdateChoice, live_record, make_plan,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -167,13 +168,15 @@ impl Scene<'_> {
             service: &wanted.service,
         };
         let diffs = modules::diffs(&comparison, agent).await?;
-        let renderer = target.renderer(project)?;
+        let mut renderer = target.renderer(project)?;
+        let python = python::environment(target, observed)?;
+        renderer.python_environment = python.as_ref().map(|python| python.directory.clone());
         let sensitive_keys = &wanted.options.sensitive_keys;
         let files = both_files(&renderer, observed, sensitive_keys, &request.mask_key)?;
         let mut redactor = Redactor::default();
         wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
         let admin_password = admin::password(project, target, observed, &mut redactor)?;
-        let findings = Findings { wanted, live, diffs, files, admin_password };
+        let findings = Findings { wanted, live, diffs, files, admin_password, python };
         Ok((desire(project, request, target, findings, observed), redactor))
     }
 }
@@ -278,6 +281,7 @@ struct Findings {
     diffs: ModuleDiffs,
     files: BothFiles,
     admin_password: Option<AdminPassword>,
+    python: Option<PythonEnvironment>,
 }
 
 fn desire(
@@ -287,7 +291,8 @@ fn desire(
     findings: Findings,
     observed: &Observed,
 ) -> Desired {
-    let Findings { wanted, live, diffs, files, admin_password } = findings;
+    let Findings { mut wanted, live, diffs, files, admin_password, python } = findings;
+    wanted.service.python_environment = python.as_ref().map(|python| python.directory.clone());
     let changes = |tree| target.tree.changes(tree, target.tree.id()).ok();
     Desired {
         id: request.id.clone(),
@@ -307,6 +312,7 @@ fn desire(
         network: network(target, files.marker),
         policy: policy(target),
         admin_password,
+        python,
         compared: files.compared,
         files: files.new,
         sensitive_keys: wanted.options.sensitive_keys,

@@ -19,6 +19,7 @@ mod local;
 mod lock;
 mod modules;
 mod ops;
+mod packages;
 mod policy;
 mod power_cut;
 mod provision;

@@ -1,5 +1,6 @@
 //! Looks at a host and its server. Writes nothing.
 
+mod environments;
 mod machine;
 mod neighbours;
 mod provision;
@@ -38,6 +39,7 @@ pub(super) fn observe(server: &Server, request: &ObserveRequest) -> Result<Obser
     thread::scope(|scope| {
         let databases = scope.spawn(|| databases(server, request, &layout));
         let machine = scope.spawn(|| server_facts(server, request));
+        let environments = scope.spawn(|| environments::facts(server, request, &layout));
         let mut host = host_facts(server, request, &layout)?;
         let neighbours = neighbours::others(server, &request.host)?;
         let ((cluster, mut databases, newest_copy), role) =
@@ -50,6 +52,7 @@ pub(super) fn observe(server: &Server, request: &ObserveRequest) -> Result<Obser
         }
         let machine = machine.join().expect("observing the machine does not panic");
         Ok(Observed {
+            environments: environments.join().expect("observing environments does not panic"),
             provision: provision::facts(server, request, role),
             server: machine?,
             host,

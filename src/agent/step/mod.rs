@@ -6,6 +6,7 @@ pub(super) mod file;
 pub(super) mod health;
 pub(super) mod provision;
 mod prune;
+pub(super) mod python;
 pub(super) mod release;
 pub(super) mod service;
 pub(super) mod switch;
@@ -129,6 +130,7 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         Step::CreateUser(step) => provision::way_back_of_user(run, step),
         Step::MakeDirectories(step) => Ok(provision::way_back_of_directories(run, step)),
         Step::CreateRole(step) => provision::way_back_of_role(run, step),
+        Step::BuildEnvironment(step) => Ok(python::way_back(run, step)),
         Step::CheckOut(step) => Ok(release::way_back(run, step)),
         Step::CopyFiles(snapshot) => Ok(vec![Undo::RemoveFiles { copy: snapshot.copy.clone() }]),
         Step::CopySnapshot(restore) => Ok(vec![Undo::DropCopy { copy: restore.copy.clone() }]),
@@ -157,6 +159,7 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
+        | Step::CheckDependencies(_)
         | Step::ImportModules { .. }
         | Step::LoadRelease { .. }
         | Step::WaitForUpgrades { .. }
@@ -195,6 +198,8 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         Step::CreateUser(step) => provision::create_user(run, step),
         Step::MakeDirectories(step) => provision::make_directories(run, step),
         Step::CreateRole(step) => provision::create_role(run, step),
+        Step::BuildEnvironment(step) => python::build(run, step),
+        Step::CheckDependencies(step) => python::dependencies(run, step),
         Step::CheckOut(step) => release::check_out(run, step),
         Step::CheckCode { number, files, addons } => {
             check::code(run, *number, files.as_deref(), addons)

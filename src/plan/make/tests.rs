@@ -7,6 +7,8 @@ fn is_live(step: &Step) -> bool {
         Step::CreateUser(_)
         | Step::MakeDirectories(_)
         | Step::CreateRole(_)
+        | Step::BuildEnvironment(_)
+        | Step::CheckDependencies(_)
         | Step::CheckOut(_)
         | Step::CheckCode { .. }
         | Step::CheckUnit { .. }

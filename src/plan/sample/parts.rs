@@ -11,11 +11,11 @@ use crate::{
     layout::ReleaseNumber,
     odoo::Series,
     plan::{
-        AsDeployed, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, Files, HealthCheck,
-        Holder, HostFacts, InstalledModule, Marker, Network, Observed, OnDrift, Policy,
-        ProvisionFacts, RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RoleFacts,
-        RunningFrom, SeenAddon, ServerFacts, Service, ServiceFacts, Space, TransactionId,
-        UpdateChoice,
+        AsDeployed, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, EnvironmentFacts, Files,
+        HealthCheck, Holder, HostFacts, InstalledModule, Marker, Network, Observed, OnDrift,
+        Policy, ProvisionFacts, RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState,
+        RoleFacts, RunningFrom, SeenAddon, ServerFacts, Service, ServiceFacts, Space,
+        TransactionId, UpdateChoice,
     },
     source::{Addon, Branch, CommitSummary, TreeId},
 };
@@ -65,6 +65,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
             group: "odoo".into(),
             odoo_bin: "/usr/bin/odoo".into(),
             python: "/usr/bin/python3".into(),
+            python_environment: None,
             series: Series::V19,
             has_workers: true,
             logfile: None,
@@ -86,6 +87,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
             marker: Some(Marker { port: 80, text: "marker".into() }),
         },
         policy: policy(),
+        python: None,
         admin_password: None,
         compared: files.clone(),
         files,
@@ -151,6 +153,10 @@ pub(super) fn observed(desired: &Desired) -> Observed {
         },
         databases: BTreeMap::from([(database(DATABASE), facts(desired))]),
         neighbours: Vec::new(),
+        environments: EnvironmentFacts {
+            python_version: Ok("cpython-313 3.13.5".into()),
+            built: BTreeSet::new(),
+        },
         provision: ProvisionFacts {
             has_group: true,
             has_data_dir: true,
@@ -183,6 +189,7 @@ fn record(desired: &Desired) -> ReleaseRecord {
         },
         sensitive_keys: BTreeSet::new(),
         changed: Some(BTreeSet::new()),
+        python_environment: None,
     }
 }
 
