@@ -13,6 +13,7 @@ pub mod source;
 
 pub mod plan;
 pub mod render;
+pub mod setup;
 pub mod wire;
 
 pub mod transport;

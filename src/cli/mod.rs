@@ -23,6 +23,7 @@ mod lock;
 mod logs;
 mod render;
 mod rollback;
+mod server;
 mod status;
 
 mod interrupts;

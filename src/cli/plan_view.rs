@@ -137,7 +137,7 @@ fn created(provision: &Provision, terminal: &Terminal) {
 }
 
 /// A file that is new is named only, but for odoo.conf: `deploy render` shows it.
-fn file(diff: &FileDiff, terminal: &Terminal) {
+pub(super) fn file(diff: &FileDiff, terminal: &Terminal) {
     if diff.is_new && diff.name != "odoo.conf" {
         let title =
             terminal.paint(Style::Cyan, &format!("{} (new, {} lines)", diff.name, diff.added));

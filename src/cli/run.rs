@@ -8,7 +8,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 use super::{
     Arguments, ExitCode, agent, apply,
     arguments::{Command, LockCommand},
-    attach, completions, deploy, history, hosts, init, lint, lock, logs, render, rollback, status,
+    attach, completions, deploy, history, hosts, init, lint, lock, logs, render, rollback, server,
+    status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
@@ -55,6 +56,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
         (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
         (Some(Command::Init(arguments)), _) => init::run(&directory, &arguments, terminal),
+        (Some(Command::Server(arguments)), _) => server::run(&directory, &arguments, terminal),
         (Some(Command::Completions { shell }), _) => Ok(completions::run(shell)),
         (Some(Command::Agent(arguments)), _) => Ok(agent::run(arguments, terminal)),
         (None, Some(target)) => deploy::run(&directory, &target, &arguments.deploy, terminal),
@@ -77,6 +79,7 @@ fn json(arguments: &Arguments) -> bool {
         (Some(Command::Rollback(rollback)), _) => rollback.json,
         (Some(Command::Hosts(hosts)), _) => hosts.json,
         (Some(Command::Lint(lint)), _) => lint.json,
+        (Some(Command::Server(server)), _) => server.json(),
         (None, Some(target)) => target.json,
         _ => false,
     }

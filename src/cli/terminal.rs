@@ -384,6 +384,14 @@ impl Terminal {
                 );
                 self.error(error, Some(&hint));
             }
+            WorkflowError::SetupRuns(holder) => {
+                let who = holder.as_ref().map(words::held_by);
+                let by = who.map(|who| format!(": by {who}")).unwrap_or_default();
+                self.error_line(&format!("{error}{by}"), Some("run this again to follow it"));
+            }
+            WorkflowError::SetupLost { .. } | WorkflowError::SetupLeft { .. } => {
+                self.error(error, Some("run `deploy server setup` again to follow it"));
+            }
             WorkflowError::LeftRunning { host } => {
                 self.error(error, Some(&format!("`deploy attach --host {host}` shows it")));
             }
@@ -403,7 +411,9 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Source(SourceError::Git { .. }) => ExitCode::Unreachable,
         WorkflowError::Source(_) => ExitCode::Usage,
         WorkflowError::Transport(error) if error.is_refusal() => ExitCode::Refused,
-        WorkflowError::Transport(_) | WorkflowError::LostSight { .. } => ExitCode::Unreachable,
+        WorkflowError::Transport(_)
+        | WorkflowError::LostSight { .. }
+        | WorkflowError::SetupLost { .. } => ExitCode::Unreachable,
         WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Refused => {
             ExitCode::Refused
         }
@@ -412,8 +422,10 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         }
         WorkflowError::Stale(_) | WorkflowError::Used => ExitCode::Stale,
         WorkflowError::Fault(_) | WorkflowError::OutOfTurn => ExitCode::Bug,
-        WorkflowError::Locked(_) => ExitCode::Locked,
+        WorkflowError::Locked(_) | WorkflowError::SetupRuns(_) => ExitCode::Locked,
         WorkflowError::Obstacles(_) => ExitCode::Refused,
-        WorkflowError::Declined | WorkflowError::LeftRunning { .. } => ExitCode::Interrupted,
+        WorkflowError::Declined
+        | WorkflowError::LeftRunning { .. }
+        | WorkflowError::SetupLeft { .. } => ExitCode::Interrupted,
     }
 }

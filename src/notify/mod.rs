@@ -51,15 +51,12 @@ mod tests {
     fn a_channel_hears_of_its_events_in_its_environments() {
         use NotifyEvent::{Deployed, Failed, Unchanged};
         let settings = Settings {
-            environments: IndexMap::new(),
-            servers: IndexMap::new(),
             notify: IndexMap::from([
                 ("team".to_owned(), channel(&[Deployed, Failed], &[])),
                 ("night".to_owned(), channel(&[Failed], &["production"])),
                 ("mute".to_owned(), channel(&[], &[])),
             ]),
-            desktop_notification: true,
-            upgrades_at_once: std::num::NonZeroU32::MIN,
+            ..Settings::default()
         };
         let heard = |environment, event| {
             let channels = channels_for(&settings, &name(environment), event);

@@ -3,12 +3,14 @@
 //! [`FileSource`]: crate::host::FileSource
 
 mod load;
+mod odoo;
 mod parse;
 mod policy;
 mod types;
 mod values;
 
 pub use load::SETTINGS_FILE;
+pub use odoo::OdooOrigin;
 pub use policy::PolicyError;
 use policy::default_environments;
 pub use types::{Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer};

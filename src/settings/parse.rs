@@ -1,5 +1,7 @@
 //! Reads the text of `config/deploy.toml`.
 
+mod odoo;
+
 use std::{num::NonZeroU32, ops::Range, path::Path};
 
 use indexmap::IndexMap;
@@ -27,6 +29,8 @@ struct WrittenSettings {
     notify: IndexMap<Spanned<String>, WrittenChannel>,
     #[serde(default)]
     defaults: WrittenDefaults,
+    #[serde(default)]
+    odoo: IndexMap<Spanned<String>, odoo::WrittenOrigin>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +56,8 @@ struct WrittenServer {
     #[serde(default)]
     jump: Vec<Spanned<String>>,
     ssh_config: Option<Spanned<String>>,
+    #[serde(default)]
+    odoo: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -87,12 +93,21 @@ impl Settings {
             Some(environments) => check.environments(environments),
             None => default_environments(),
         };
+        let odoo = check.origins(&written.odoo);
+        let wanted_odoo = check.wanted_odoo(&written.servers, &odoo);
         let servers = check.servers(written.servers);
         let notify = check.channels(written.notify, &environments);
         let desktop_notification = written.defaults.desktop_notification.unwrap_or(true);
         let upgrades_at_once = written.defaults.upgrades_at_once.unwrap_or(NonZeroU32::MIN);
-        let settings =
-            Self { environments, servers, notify, desktop_notification, upgrades_at_once };
+        let settings = Self {
+            environments,
+            servers,
+            notify,
+            desktop_notification,
+            upgrades_at_once,
+            odoo,
+            wanted_odoo,
+        };
         ConfigError::unless_empty(faults, settings)
     }
 }
@@ -193,7 +208,7 @@ impl Check<'_> {
         match (written.local, written.address) {
             (true, None) if !more && jump.is_empty() && ssh_config.is_none() => Some(Server::Local),
             (true, _) => {
-                self.fault(name, "a server that is `local = true` has no other keys", None);
+                self.fault(name, "a server that is `local = true` has no keys of SSH", None);
                 None
             }
             (false, None) => {

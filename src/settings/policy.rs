@@ -106,6 +106,8 @@ impl Default for Settings {
             notify: IndexMap::new(),
             desktop_notification: true,
             upgrades_at_once: std::num::NonZeroU32::MIN,
+            odoo: IndexMap::new(),
+            wanted_odoo: IndexMap::new(),
         }
     }
 }

@@ -4,7 +4,9 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 
+use super::OdooOrigin;
 use crate::host::{EnvironmentName, ServerName};
+use crate::odoo::Series;
 use crate::source::{Branch, BranchPattern};
 
 /// Everything `config/deploy.toml` says.
@@ -21,6 +23,10 @@ pub struct Settings {
     /// `[defaults] upgrades_at_once`: how many upgrades run on one server at the same
     /// time (default 1).
     pub upgrades_at_once: NonZeroU32,
+    /// `[odoo.…]`: where Odoo of each series comes from.
+    pub odoo: IndexMap<Series, OdooOrigin>,
+    /// `odoo` of each server: the series that it is to have.
+    pub wanted_odoo: IndexMap<ServerName, Vec<Series>>,
 }
 
 /// An environment: a branch and a policy.

@@ -1,13 +1,13 @@
 //! Everything that can end a story.
 
 use crate::{
-    host::{ConfigError, HostName},
+    host::{ConfigError, HostName, ServerName},
     plan::{Holder, Obstacle},
     render::RenderError,
     settings::PolicyError,
     source::SourceError,
     transport::TransportError,
-    wire::Fault,
+    wire::{Fault, FaultKind},
 };
 
 /// Why a story ended before its plan was carried out, or without an outcome.
@@ -40,7 +40,7 @@ pub enum WorkflowError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// The agent could not answer.
-    #[error("the agent failed: {0}")]
+    #[error("{}", said(.0))]
     Fault(#[from] Fault),
     /// The agent answered something else.
     #[error("the agent answered something else than it was asked")]
@@ -69,6 +69,24 @@ pub enum WorkflowError {
         #[source]
         source: TransportError,
     },
+    /// Another setup of the server runs.
+    #[error("this server is being set up already")]
+    SetupRuns(Option<Holder>),
+    /// The connection broke while a setup was followed.
+    #[error("the connection to server {server} was lost while it was set up")]
+    SetupLost {
+        /// The server.
+        server: ServerName,
+        /// How it broke.
+        #[source]
+        source: TransportError,
+    },
+    /// The operator left a setup running.
+    #[error("the setup of {server} goes on by itself on the server")]
+    SetupLeft {
+        /// The server.
+        server: ServerName,
+    },
     /// The operator left a transaction running.
     #[error("the deploy of {host} goes on by itself on the server")]
     LeftRunning {
@@ -81,6 +99,16 @@ impl WorkflowError {
     /// Describes something the operator asked for that cannot be.
     pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// What the agent refuses is no failure of its own.
+fn said(fault: &Fault) -> String {
+    match fault.kind {
+        FaultKind::Refused => fault.to_string(),
+        FaultKind::Protocol | FaultKind::Internal | FaultKind::Used => {
+            format!("the agent failed: {fault}")
+        }
     }
 }
 

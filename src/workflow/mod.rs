@@ -6,11 +6,13 @@ pub mod deploy;
 pub mod follow;
 pub mod history;
 pub mod init;
+pub mod key;
 pub mod lock;
 pub mod logs;
 pub mod render;
 pub mod rollback;
 pub mod saved;
+pub mod setup;
 pub mod status;
 
 mod contact;

@@ -6,6 +6,7 @@
 mod calm;
 mod channels;
 mod content;
+mod deploy_key;
 mod drift;
 mod faults;
 mod flow;
@@ -30,6 +31,7 @@ mod revert;
 mod rollback;
 mod saved;
 mod secrets;
+mod setup;
 mod snapshot;
 mod trouble;
 mod uninterrupted;

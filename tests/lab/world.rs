@@ -71,6 +71,18 @@ impl World {
         Self::new(Server::boot(&name, "base", Disk::Folder, Some(turn)))
     }
 
+    /// A server with Debian and sshd only, and a repository that has Odoo 19 installed on it:
+    /// `deploy server setup` makes it ready.
+    pub(crate) fn bare(name: &str) -> Self {
+        let name = server_name(name);
+        let turn = Turn::wait_for(&name);
+        let world = Self::new(Server::boot(&name, "bare", Disk::Folder, Some(turn)));
+        let odoo = "[odoo.\"19.0\"]\npackage = \"odoo-19\"\n\n[servers.vps-1]\nodoo = [\"19.0\"]\n";
+        world.edit("config/deploy.toml", "[servers.vps-1]\n", odoo);
+        world.commit("Name where Odoo comes from");
+        world
+    }
+
     /// A server on which the tip of branch `demo` was deployed before, by this
     /// very program. The commits since only say where the server is.
     pub(crate) fn deployed(name: &str) -> Self {

@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     agent::server::Server,
+    host::UserName,
     plan::{Listener, Space},
 };
 
@@ -20,8 +21,13 @@ pub(super) fn now() -> i64 {
 }
 
 /// Tells what version of Odoo is installed. Its `release.py` is read where it
-/// is found; only else Odoo is started, which takes a second.
-pub(super) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, String> {
+/// is found; only else Odoo is started, which takes a second: as its own user and group,
+/// who may be the ones that own the program.
+pub(in crate::agent) fn odoo_version(
+    server: &Server,
+    odoo_bin: &Path,
+    (user, group): (&str, &str),
+) -> Result<String, String> {
     if !server.path(odoo_bin).exists() {
         return Err(format!("`{}` does not exist", odoo_bin.display()));
     }
@@ -31,7 +37,9 @@ pub(super) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, S
             return Ok(format!("Odoo {version}"));
         }
     }
-    let output = server.output(server.command(odoo_bin).arg("--version"));
+    let name = |text: &str| UserName::parse(text).map_err(|error| error.to_string());
+    let mut command = server.command_as(&name(user)?, &name(group)?, odoo_bin);
+    let output = server.output(command.arg("--version"));
     let output = output.map_err(|error| super::super::with_causes(&error))?;
     if !output.status.success() {
         return Err(output.message());
@@ -82,7 +90,7 @@ pub(super) fn space(server: &Server, path: &Path) -> Space {
 }
 
 /// Lists what listens on TCP ports, with its unit.
-pub(super) fn listeners(server: &Server) -> Vec<Listener> {
+pub(in crate::agent) fn listeners(server: &Server) -> Vec<Listener> {
     let output = server.run(server.command("ss").args(["-H", "-l", "-t", "-n", "-p"]));
     let mut ports: BTreeMap<u16, Option<String>> = BTreeMap::new();
     for line in output.unwrap_or_default().lines() {

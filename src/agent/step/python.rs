@@ -172,7 +172,7 @@ pub(super) fn prune(run: &mut Run<'_>) -> Result<(), StepError> {
 
 /// Checks what the manifests ask for, in the environment that the release will run in.
 pub(super) fn dependencies(run: &mut Run<'_>, step: &CheckDependencies) -> Result<(), StepError> {
-    let number = run.transaction.number.expect("a release is written");
+    let number = run.transaction.number.ok_or_else(|| StepError::found("no release is written"))?;
     let conf = run.layout.release(number).join("odoo.conf");
     let unit = format!("deployld-{}-dependencies", run.transaction.id);
     let check = DependencyCheck { unit: &unit, conf: &conf, modules: &step.modules };

@@ -1,0 +1,105 @@
+//! What a setup tells: a file that whoever is connected follows.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use super::create_directory;
+use crate::{
+    agent::server::{FileError, Server},
+    plan::Event,
+    setup::SetupTold,
+};
+
+/// The events of the last setup. They stay, for whoever looks later.
+const EVENTS: &str = "/var/lib/odoo-deploy/setup.jsonl";
+
+/// How often progress is told at most.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Forgets what the setup before told.
+pub(super) fn forget(server: &Server) -> Result<(), FileError> {
+    let path = Path::new(EVENTS);
+    match fs::remove_file(server.path(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::at("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where events are written.
+#[derive(Debug)]
+pub(super) struct Log {
+    file: File,
+    last_progress: Option<Instant>,
+}
+
+impl Log {
+    pub(super) fn open(server: &Server) -> Result<Self, FileError> {
+        let path = Path::new(EVENTS);
+        create_directory(server, path.parent().expect("it is in a directory"), 0o755)?;
+        let file = OpenOptions::new().create(true).append(true).open(server.path(path));
+        Ok(Self { file: file.map_err(FileError::at("open", path))?, last_progress: None })
+    }
+
+    /// Tells something. A log that cannot be written stops nothing.
+    pub(super) fn tell(&mut self, told: &SetupTold) {
+        let line = serde_json::to_string(told).expect("what is told is JSON") + "\n";
+        let _ = self.file.write_all(line.as_bytes());
+    }
+
+    /// Tells how far a long step is, though not every time.
+    pub(super) fn progress(&mut self, text: &str) {
+        let is_due = self.last_progress.is_none_or(|last| last.elapsed() >= PROGRESS_INTERVAL);
+        if is_due {
+            self.last_progress = Some(Instant::now());
+            self.tell(&SetupTold::Event(Event::Progress { text: text.to_owned() }));
+        }
+    }
+}
+
+/// Reads a growing file of events.
+pub(super) struct Tail {
+    path: PathBuf,
+    offset: usize,
+}
+
+impl Tail {
+    pub(super) fn open(server: &Server) -> Self {
+        Self { path: server.path(Path::new(EVENTS)), offset: 0 }
+    }
+
+    /// Returns what is new.
+    pub(super) fn read(&mut self) -> Vec<SetupTold> {
+        let bytes = fs::read(&self.path).unwrap_or_default();
+        let new = bytes.get(self.offset..).unwrap_or_default();
+        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.offset += whole;
+        let lines = new[..whole].split(|byte| *byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_read_once_and_in_whole_lines() {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Server::below(directory.path().into(), "".into());
+        let mut log = Log::open(&server).unwrap();
+        let mut tail = Tail::open(&server);
+        log.tell(&SetupTold::Ended(None));
+        assert_eq!(tail.read(), [SetupTold::Ended(None)]);
+        assert_eq!(tail.read(), []);
+        log.file.write_all(b"{\"half").unwrap();
+        assert_eq!(tail.read(), []);
+        forget(&server).unwrap();
+        assert_eq!(Tail::open(&server).read(), []);
+    }
+}

@@ -1,0 +1,234 @@
+//! The server as a machine: looks at it, and sets it up in a unit of its own, so that a lost
+//! link leaves nothing half done.
+
+mod apt;
+mod configure;
+mod events;
+mod examine;
+mod firewall;
+mod look;
+mod odoo;
+mod parse;
+mod postgres;
+mod users;
+mod work;
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::Write as _,
+    path::Path,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task,
+    time::sleep,
+};
+
+use super::{
+    recovery_unit,
+    server::{FileError, Server},
+    service::Systemd,
+    session::fault,
+    step::{StepError, release},
+};
+use crate::{
+    plan::{Failure, Holder},
+    setup::{SetupOrder, SetupTold},
+    wire::{Channel, Reply, ServerReply, ServerRequest, WireError},
+};
+
+use events::Tail;
+pub use work::run_setup;
+
+/// The unit that sets a server up. Not `odoo-…`, as those of hosts are.
+const UNIT: &str = "deploysetup.service";
+/// What is to be done.
+const ORDER: &str = "/run/odoo-deploy/setup.json";
+/// Held by the one who sets up, as long as that takes.
+const LOCK: &str = "/run/lock/odoo-deploy-setup.lock";
+/// Held for the moment of a start.
+const START_LOCK: &str = "/run/lock/odoo-deploy-setup-start.lock";
+/// Packages on their way.
+const CACHE: &str = "/var/cache/odoo-deploy";
+/// The package that a controller sent.
+const SENT: &str = "/var/cache/odoo-deploy/sent.deb";
+
+/// How often what a setup tells is looked at.
+const INTERVAL: Duration = Duration::from_millis(50);
+/// How many looks pass between two questions whether it lives.
+const LOOKS_PER_QUESTION: u32 = 20;
+
+/// Answers one request.
+pub(super) async fn serve<R, W>(
+    server: &Server,
+    request: ServerRequest,
+    channel: &mut Channel<R, W>,
+) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let here = server.clone();
+    match request {
+        ServerRequest::Look(request) => {
+            let facts = task::spawn_blocking(move || look::machine(&here, &request)).await;
+            let reply = facts.map(|facts| ServerReply::Machine(Box::new(facts)));
+            channel.send(&reply.map_or_else(|panic| fault(&panic), Reply::Server)).await
+        }
+        ServerRequest::Examine(request) => {
+            let found = task::spawn_blocking(move || examine::examine(&here, &request)).await;
+            let reply = found.map(|found| ServerReply::Examined(Box::new(found)));
+            channel.send(&reply.map_or_else(|panic| fault(&panic), Reply::Server)).await
+        }
+        ServerRequest::File { bytes } => receive(server, bytes, channel).await,
+        ServerRequest::SetUp(order) => {
+            match task::spawn_blocking(move || start(&here, &order)).await {
+                Ok(Ok(Started::Running)) => follow(server, channel).await,
+                Ok(Ok(Started::Busy(holder))) => tell(channel, SetupTold::Busy(holder)).await,
+                Ok(Err(error)) => channel.send(&fault(&error)).await,
+                Err(panic) => channel.send(&fault(&panic)).await,
+            }
+        }
+        ServerRequest::Follow => follow(server, channel).await,
+    }
+}
+
+async fn tell<R, W>(channel: &mut Channel<R, W>, told: SetupTold) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    channel.send(&Reply::Server(ServerReply::Setup(told))).await
+}
+
+/// What became of an order.
+enum Started {
+    Running,
+    Busy(Option<Holder>),
+}
+
+fn start(server: &Server, order: &SetupOrder) -> Result<Started, StepError> {
+    let lock = open_lock(server, START_LOCK)?;
+    lock.lock().map_err(FileError::at("lock", Path::new(START_LOCK)))?;
+    if runs(server) {
+        return Ok(Started::Busy(read_order(server).map(|order| order.holder)));
+    }
+    events::forget(server)?;
+    let path = Path::new(ORDER);
+    create_directory(server, path.parent().expect("it is in a directory"), 0o700)?;
+    let text = serde_json::to_string(order).expect("an order is JSON");
+    release::replace(server, path, &text, 0o600)?;
+    let mut command = server.command("systemd-run");
+    command
+        .args(["--quiet", "--collect"])
+        .arg(format!("--unit={UNIT}"))
+        .arg("--description=odoo-deploy sets this server up")
+        .args(["--property=OOMPolicy=continue", "--property=TimeoutStopSec=10", "--"])
+        .arg(recovery_unit::running())
+        .args(["agent", "setup"]);
+    server.run(&mut command)?;
+    Ok(Started::Running)
+}
+
+fn read_order(server: &Server) -> Option<SetupOrder> {
+    let text = server.read(Path::new(ORDER)).ok()??;
+    serde_json::from_str(&text).ok()
+}
+
+/// Tells whether this server is being set up.
+fn runs(server: &Server) -> bool {
+    let state = Systemd::new(server).state(UNIT);
+    state.is_ok_and(|state| !matches!(state.active.as_str(), "" | "inactive" | "failed"))
+}
+
+fn open_lock(server: &Server, path: &str) -> Result<File, FileError> {
+    let path = Path::new(path);
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(server.path(path))
+        .map_err(FileError::at("open", path))
+}
+
+/// Takes the lock of the one who sets up; none where somebody has it.
+fn take_lock(server: &Server) -> Result<Option<File>, FileError> {
+    let file = open_lock(server, LOCK)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(FileError::at("lock", Path::new(LOCK))(error)),
+    }
+}
+
+fn create_directory(server: &Server, path: &Path, mode: u32) -> Result<(), FileError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(mode);
+    builder.create(server.path(path)).map_err(FileError::at("create", path))
+}
+
+/// Relays what the setup tells until it ends.
+async fn follow<R, W>(server: &Server, channel: &mut Channel<R, W>) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut tail = Tail::open(server);
+    let mut looks = 0;
+    let mut was_gone = false;
+    loop {
+        for told in tail.read() {
+            let ended = matches!(told, SetupTold::Ended(_));
+            tell(channel, told).await?;
+            if ended {
+                return Ok(());
+            }
+        }
+        looks += 1;
+        if looks % LOOKS_PER_QUESTION == 0 {
+            let here = server.clone();
+            let lives = task::spawn_blocking(move || runs(&here)).await.unwrap_or(true);
+            if was_gone && !lives {
+                return tell(channel, SetupTold::Ended(Some(died()))).await;
+            }
+            was_gone = !lives;
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+fn died() -> Failure {
+    Failure {
+        step: "set the server up".to_owned(),
+        message: "it was killed on the server".to_owned(),
+        hint: Some("run it again: it goes on where it was".to_owned()),
+        details: Vec::new(),
+    }
+}
+
+/// Takes a package of Odoo that the setup that follows installs.
+async fn receive<R, W>(
+    server: &Server,
+    bytes: u64,
+    channel: &mut Channel<R, W>,
+) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let directory = server.path(Path::new(CACHE));
+    fs::create_dir_all(&directory).map_err(WireError::Io)?;
+    let mut file = tempfile::NamedTempFile::new_in(&directory).map_err(WireError::Io)?;
+    let mut left = bytes;
+    while left > 0 {
+        let piece = channel.receive_bytes().await?;
+        left = left.checked_sub(piece.len() as u64).ok_or(WireError::Closed)?;
+        file.write_all(&piece).map_err(WireError::Io)?;
+    }
+    let kept = file.persist(server.path(Path::new(SENT)));
+    kept.map_err(|error| WireError::Io(error.error))?;
+    channel.send(&Reply::Received).await
+}

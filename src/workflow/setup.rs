@@ -1,0 +1,229 @@
+//! Sets a server up: looks at it, plans, and has the server carry the plan out by itself.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::{Project, WorkflowError, contact};
+use crate::{
+    host::{Host, ServerName, host_names},
+    plan::Holder,
+    settings::OdooOrigin,
+    setup::{
+        Diagnosis, MachineFacts, OdooPackage, SetupOrder, SetupPlan, SetupStep, SetupTold, Wish,
+        diagnose, plan_setup,
+    },
+    transport::{Agent, TransportError},
+    wire::{CHUNK, Reply, Request, ServerReply, ServerRequest},
+};
+
+/// The environment whose logs are kept longer.
+const PRODUCTION: &str = "production";
+/// How many days logs are kept on a server with production hosts, or with none at all.
+const DAYS_OF_PRODUCTION: u32 = 30;
+/// How many days they are kept on a server with other hosts only.
+const DAYS_OF_OTHERS: u32 = 7;
+
+/// What was found on a server.
+pub enum Found {
+    /// A setup that runs already.
+    Running(Box<SetupFollowing>),
+    /// What has to be done.
+    Planned(Box<PreparedSetup>),
+}
+
+/// A plan that can be carried out over the connection it was made on.
+pub struct PreparedSetup {
+    /// The server.
+    pub server: ServerName,
+    /// What it is.
+    pub facts: MachineFacts,
+    /// What has to be done.
+    pub plan: SetupPlan,
+    package: Option<PathBuf>,
+    agent: Agent,
+}
+
+/// A setup whose events arrive.
+pub struct SetupFollowing {
+    server: ServerName,
+    agent: Agent,
+}
+
+/// Looks at a server and plans.
+///
+/// # Errors
+/// Fails where the configuration does or the server cannot be asked.
+pub async fn prepare(project: &Project, name: &ServerName) -> Result<Found, WorkflowError> {
+    let server = contact::server(&project.settings, name)?;
+    let wish = wish(project, name);
+    let question = Request::Server(ServerRequest::Look(Box::new(wish.request())));
+    let (agent, reply) = Agent::connect(name, server, &project.machine, &question).await?;
+    let facts = match reply {
+        Reply::Server(ServerReply::Machine(facts)) => *facts,
+        other => return Err(unexpected(agent, other).await),
+    };
+    if facts.setup_runs {
+        let mut following = SetupFollowing { server: name.clone(), agent };
+        following.ask(ServerRequest::Follow).await?;
+        return Ok(Found::Running(Box::new(following)));
+    }
+    let mut plan = plan_setup(&wish, &facts);
+    if wish.odoo.is_empty() {
+        plan.warnings
+            .push(format!("no Odoo is installed: `odoo` of [servers.{name}] names no series"));
+    }
+    let package = sent_package(&plan);
+    let server = name.clone();
+    Ok(Found::Planned(Box::new(PreparedSetup { server, facts, plan, package, agent })))
+}
+
+impl PreparedSetup {
+    /// Hangs up; nothing was done.
+    pub async fn leave(self) {
+        self.agent.close().await;
+    }
+
+    /// Has the server carry the plan out.
+    ///
+    /// # Errors
+    /// Fails where a package of the repository cannot be read, or the connection is lost.
+    pub async fn carry_out(
+        mut self,
+        project: &Project,
+        now: i64,
+    ) -> Result<SetupFollowing, WorkflowError> {
+        if let Some(package) = self.package.take() {
+            self.send(project, &package).await?;
+        }
+        let holder = Holder {
+            who: project.operator.who.clone(),
+            from: project.operator.from.clone(),
+            url: project.operator.url.clone(),
+            message: None,
+            transaction: "setup".to_owned(),
+            since: now,
+        };
+        let order = SetupOrder { holder, steps: self.plan.steps };
+        let mut following = SetupFollowing { server: self.server, agent: self.agent };
+        following.ask(ServerRequest::SetUp(Box::new(order))).await?;
+        Ok(following)
+    }
+
+    async fn send(
+        &mut self,
+        project: &Project,
+        package: &std::path::Path,
+    ) -> Result<(), WorkflowError> {
+        let bytes = project.repository.read(package)?.ok_or_else(|| {
+            WorkflowError::usage(
+                format!("`{}` is not in the repository's directory", package.display()),
+                "put the package there, or correct `package` of [odoo.…] in config/deploy.toml",
+            )
+        })?;
+        let announced = ServerRequest::File { bytes: bytes.len() as u64 };
+        self.agent.send(&Request::Server(announced)).await?;
+        for piece in bytes.chunks(CHUNK) {
+            self.agent.send_bytes(piece.to_vec()).await?;
+        }
+        match self.agent.receive().await? {
+            Reply::Received => Ok(()),
+            Reply::Fault(fault) => Err(fault.into()),
+            _ => Err(WorkflowError::OutOfTurn),
+        }
+    }
+}
+
+impl SetupFollowing {
+    /// Returns the server.
+    #[must_use]
+    pub const fn server(&self) -> &ServerName {
+        &self.server
+    }
+
+    /// Waits for what comes next. Nothing is lost where the wait is given up.
+    ///
+    /// # Errors
+    /// Fails where the setup is lost from sight, which does not stop it.
+    pub async fn next(&mut self) -> Result<SetupTold, WorkflowError> {
+        match self.agent.receive().await.map_err(|error| self.lost(error))? {
+            Reply::Server(ServerReply::Setup(SetupTold::Busy(holder))) => {
+                Err(WorkflowError::SetupRuns(holder))
+            }
+            Reply::Server(ServerReply::Setup(told)) => Ok(told),
+            Reply::Fault(fault) => Err(fault.into()),
+            _ => Err(WorkflowError::OutOfTurn),
+        }
+    }
+
+    /// Hangs up. A setup that runs goes on by itself.
+    pub async fn leave(self) {
+        self.agent.close().await;
+    }
+
+    async fn ask(&mut self, request: ServerRequest) -> Result<(), WorkflowError> {
+        self.agent.send(&Request::Server(request)).await.map_err(|error| self.lost(error))
+    }
+
+    fn lost(&self, source: TransportError) -> WorkflowError {
+        WorkflowError::SetupLost { server: self.server.clone(), source }
+    }
+}
+
+/// Finds what is wrong with a server.
+///
+/// # Errors
+/// Fails where the configuration does or the server cannot be asked.
+pub async fn examine(
+    project: &Project,
+    name: &ServerName,
+) -> Result<Vec<Diagnosis>, WorkflowError> {
+    let server = contact::server(&project.settings, name)?;
+    let wish = wish(project, name);
+    let question = Request::Server(ServerRequest::Examine(Box::new(wish.request())));
+    let (agent, reply) = Agent::connect(name, server, &project.machine, &question).await?;
+    match reply {
+        Reply::Server(ServerReply::Examined(found)) => {
+            agent.close().await;
+            Ok(diagnose(&wish, &found))
+        }
+        other => Err(unexpected(agent, other).await),
+    }
+}
+
+async fn unexpected(agent: Agent, reply: Reply) -> WorkflowError {
+    agent.close().await;
+    match reply {
+        Reply::Fault(fault) => fault.into(),
+        _ => WorkflowError::OutOfTurn,
+    }
+}
+
+/// Collects what the configuration says about a server.
+fn wish(project: &Project, name: &ServerName) -> Wish {
+    let settings = &project.settings;
+    let series = settings.wanted_odoo.get(name).into_iter().flatten();
+    let odoo: BTreeMap<_, OdooOrigin> =
+        series.filter_map(|series| Some((*series, settings.odoo.get(series)?.clone()))).collect();
+    Wish { odoo, log_days: log_days(project, name), agent: env!("CARGO_PKG_VERSION").to_owned() }
+}
+
+/// Decides by the hosts that the repository places on the server. One whose file has faults does
+/// not count: `deploy lint` names them.
+fn log_days(project: &Project, name: &ServerName) -> u32 {
+    let names = host_names(&project.files).unwrap_or_default();
+    let hosts = names.iter().filter_map(|host| Host::load(&project.files, host).ok());
+    let mut environments = hosts.filter(|host| host.server == *name).map(|host| host.environment);
+    let Some(first) = environments.next() else { return DAYS_OF_PRODUCTION };
+    let is_production = |name: &crate::host::EnvironmentName| name.as_str() == PRODUCTION;
+    if is_production(&first) || environments.any(|other| is_production(&other)) {
+        DAYS_OF_PRODUCTION
+    } else {
+        DAYS_OF_OTHERS
+    }
+}
+
+fn sent_package(plan: &SetupPlan) -> Option<PathBuf> {
+    plan.steps.iter().find_map(|step| match step {
+        SetupStep::InstallOdoo { package: OdooPackage::Sent { path }, .. } => Some(path.clone()),
+        _ => None,
+    })
+}
