@@ -290,6 +290,7 @@ mod tests {
         check Python, XML and manifests
         check the unit
         check the vhost
+        check what the modules need besides modules
         import the modules
         wait for other upgrades on the server
         --

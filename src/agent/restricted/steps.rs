@@ -83,17 +83,9 @@ impl Check<'_> {
             | Step::MakeDirectories(_)
             | Step::CreateRole(_)
             | Step::SetAdminPassword(_)
-            | Step::RecordProvisioned(_) => {
-                Err(Refusal::needs_full_login("a first deploy creates accounts on the server"))
-            }
-            Step::BuildEnvironment(step) => Err(Refusal::needs_full_login(format!(
-                "the Python packages of {} would change",
-                step.file
-            ))),
-            Step::CheckDependencies(_) => match self.transaction.number {
-                Some(_) => Ok(()),
-                None => Err(Refusal::forged("modules are checked without a release")),
-            },
+            | Step::RecordProvisioned(_)
+            | Step::BuildEnvironment(_) => Err(for_full_logins(step)),
+            Step::CheckDependencies(_) => self.writes_release(),
             Step::CheckCode { number, files, addons } => {
                 self.number(*number)?;
                 relative(files.iter().flatten().chain(addons).map(AsRef::as_ref))
@@ -141,6 +133,11 @@ impl Check<'_> {
             | Step::LiftHold
             | Step::HideMaintenance => Ok(()),
         }
+    }
+
+    fn writes_release(&self) -> Result<(), Refusal> {
+        let written = self.transaction.number.map(drop);
+        written.ok_or_else(|| Refusal::forged("modules are checked without a release"))
     }
 
     fn check_out(&self, step: &CheckOut) -> Result<(), Refusal> {
@@ -276,6 +273,11 @@ impl Check<'_> {
         }
         self.snapshot(snapshot)
     }
+}
+
+/// Accounts are a first deploy's, and packages are anybody's code.
+fn for_full_logins(step: &Step) -> Refusal {
+    Refusal::needs_full_login(format!("`{}` is nothing that this key may do", step.title()))
 }
 
 /// Texts that root's programs read are the ones that were rendered here.

@@ -176,6 +176,7 @@ fn the_page_goes_up_before_the_stop_and_down_after_the_commit_point() {
     check Python, XML and manifests
     check the unit
     check the vhost
+    check what the modules need besides modules
     import the modules
     wait for other upgrades on the server
     link the files of acme-prod
@@ -229,6 +230,7 @@ fn a_new_host_gets_its_database_and_its_modules() {
     check Python, XML and manifests
     check the unit
     check the vhost
+    check what the modules need besides modules
     import the modules
     wait for other upgrades on the server
     --
@@ -256,6 +258,7 @@ fn each_database_has_its_own_snapshot_upgrade_and_record() {
     insta::assert_snapshot!(titles(&sample.plan()), @r"
     write release 5
     check Python, XML and manifests
+    check what the modules need besides modules
     import the modules
     wait for other upgrades on the server
     link the files of acme-prod

@@ -101,6 +101,19 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
     }
 }
 
+fn environments() -> EnvironmentFacts {
+    EnvironmentFacts { python_version: Ok("cpython-313 3.13.5".into()), built: BTreeSet::new() }
+}
+
+fn provision() -> ProvisionFacts {
+    ProvisionFacts {
+        has_group: true,
+        has_data_dir: true,
+        has_logfile: true,
+        role: RoleFacts::NotAsked,
+    }
+}
+
 pub(super) fn observed(desired: &Desired) -> Observed {
     let space = Space { bytes: 50 << 30, inodes: 1_000_000, device: 1 };
     let files = &desired.files;
@@ -153,16 +166,8 @@ pub(super) fn observed(desired: &Desired) -> Observed {
         },
         databases: BTreeMap::from([(database(DATABASE), facts(desired))]),
         neighbours: Vec::new(),
-        environments: EnvironmentFacts {
-            python_version: Ok("cpython-313 3.13.5".into()),
-            built: BTreeSet::new(),
-        },
-        provision: ProvisionFacts {
-            has_group: true,
-            has_data_dir: true,
-            has_logfile: true,
-            role: RoleFacts::NotAsked,
-        },
+        environments: environments(),
+        provision: provision(),
     }
 }
 
