@@ -1,6 +1,9 @@
 //! Where a host's things lie on its server. Pure.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +57,12 @@ impl fmt::Display for ReleaseNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// Returns the file by which a Python environment is known to be whole.
+#[must_use]
+pub fn environment_is_complete(environment: &Path) -> PathBuf {
+    environment.join("complete")
 }
 
 /// The paths of one host on its server, all absolute.
@@ -152,6 +161,18 @@ impl Layout {
     #[must_use]
     pub fn history(&self) -> PathBuf {
         self.base().join("history.jsonl")
+    }
+
+    /// Returns the directory of the host's Python environments.
+    #[must_use]
+    pub fn environments(&self) -> PathBuf {
+        self.base().join("python")
+    }
+
+    /// Returns the note of what the tool created for the host.
+    #[must_use]
+    pub fn provisioned(&self) -> PathBuf {
+        self.base().join("provisioned.json")
     }
 
     /// Returns the file whose space is given up when the disk is full.

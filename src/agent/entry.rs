@@ -139,6 +139,7 @@ pub(super) fn redactor(server: &Server, layout: &Layout, transaction: &Transacti
     if let Some(password) = &transaction.access.password {
         redactor.add(&Secret::new(password));
     }
+    transaction.step_secrets().for_each(|secret| redactor.add(&Secret::new(secret)));
     let new = transaction.prepare.iter().filter_map(|step| match step {
         Step::CheckOut(step) => Some(step.odoo_conf.clone()),
         _ => None,

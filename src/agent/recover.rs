@@ -266,7 +266,7 @@ impl Run<'_> {
         if remains.needs_postgres() {
             // Another name than the dead transaction's: its sessions are about to be ended.
             let application = format!("odoo-recover-{}", self.transaction.id);
-            let postgres = Postgres::new(self.server, &self.access, &application)?;
+            let postgres = Postgres::for_the_way_back(self.server, &self.access, &application)?;
             postgres.wait_until_there(POSTGRES_PATIENCE)?;
             let sessions = format!("odoo-deploy-{}", self.transaction.id);
             postgres.end_backends(&sessions)?;

@@ -391,7 +391,7 @@ impl Run<'_> {
         if !undo.needs_postgres() {
             return Ok(());
         }
-        let postgres = step::database::postgres(self)?;
+        let postgres = step::database::postgres_on_the_way_back(self)?;
         Ok(postgres.wait_until_there(POSTGRES_PATIENCE)?)
     }
 

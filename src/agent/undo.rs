@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::postgres::Swap;
 use super::step::adopted::{self, KeptFile};
-use super::step::{StepError, certificate, database, file, origin, release, service, switch};
+use super::step::{
+    StepError, certificate, database, file, origin, provision, python, release, service, switch,
+};
 use super::transaction::Run;
 use crate::host::{DatabaseName, HostName};
 use crate::plan::{AdoptedService, CopyName, HealthCheck, Snapshot};
@@ -25,6 +27,38 @@ pub enum Undo {
     RemoveDirectory {
         /// The directory.
         directory: PathBuf,
+    },
+    /// Removes a Python environment that was not complete before.
+    RemoveEnvironment {
+        /// Its directory.
+        directory: PathBuf,
+    },
+    /// Removes a data directory that did not exist before, with what Odoo makes in it of
+    /// itself; anything else keeps it.
+    RemoveDataDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// Removes a log that did not exist before.
+    RemoveLog {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Removes a system user that the transaction created.
+    RemoveUser {
+        /// The user.
+        user: String,
+        /// Its group, where that did not exist before either.
+        group: Option<String>,
+        /// What the entry of a user that this transaction created says.
+        mark: String,
+    },
+    /// Drops a PostgreSQL role that the transaction created.
+    DropRole {
+        /// The role.
+        role: String,
+        /// What the comment of a role that this transaction created says.
+        mark: String,
     },
     /// Removes the hard-linked copy of a database's files.
     RemoveFiles {
@@ -159,13 +193,19 @@ impl Undo {
         match self {
             Self::RemoveRelease { .. }
             | Self::RemoveDirectory { .. }
+            | Self::RemoveEnvironment { .. }
+            | Self::RemoveDataDirectory { .. }
+            | Self::RemoveLog { .. }
             | Self::RemoveFiles { .. }
             | Self::DropCopy { .. } => Consequence::Litter,
             // A database must not stay upgraded because nginx does not reload.
             Self::CertificateBack { .. }
             | Self::OriginBack { .. }
             | Self::RestoreFiles { reader: Reader::Nginx, .. }
-            | Self::RestoreVhosts { .. } => Consequence::Apart,
+            | Self::RestoreVhosts { .. }
+            // An account that stays is tried again.
+            | Self::RemoveUser { .. }
+            | Self::DropRole { .. } => Consequence::Apart,
             Self::HideMaintenance
             | Self::LiftHold
             | Self::StartService { .. }
@@ -205,6 +245,15 @@ impl Undo {
         match self {
             Self::RemoveRelease { directory } => release::remove(run, directory),
             Self::RemoveDirectory { directory } => release::remove_empty(run, directory),
+            Self::RemoveEnvironment { directory } => python::remove(run, directory),
+            Self::RemoveDataDirectory { directory } => {
+                provision::remove_data_directory(run, directory)
+            }
+            Self::RemoveLog { file } => provision::remove_log(run, file),
+            Self::RemoveUser { user, group, mark } => {
+                provision::remove_user(run, user, group.as_deref(), mark)
+            }
+            Self::DropRole { role, mark } => provision::drop_role(run, role, mark),
             Self::RemoveFiles { copy } => database::remove_files(run, copy),
             Self::HideMaintenance => service::hide_maintenance(run),
             Self::LiftHold => service::lift_hold(run),

@@ -31,6 +31,7 @@ pub(super) fn plan(prepared: &Prepared) -> Value {
         "commits": prepared.log,
         "databases": plan.upgrades.iter().map(database).collect::<Vec<_>>(),
         "rollback": plan.rollback.as_ref().map(rollback),
+        "creates": plan.provision.lines(),
         "diffs": plan.diffs,
         "drift": plan.drift,
         "dns": prepared.records.changes(),

@@ -4,8 +4,8 @@ use super::terminal::{Style, Terminal};
 use crate::{
     dns::Change,
     plan::{
-        ADOPTED, DatabaseUpgrade, Drift, FileDiff, Restore, RollbackPlan, Switch, adopted_live,
-        live_record,
+        ADOPTED, DatabaseUpgrade, Drift, FileDiff, Provision, Restore, RollbackPlan, Switch,
+        adopted_live, live_record,
     },
     source::Relation,
     workflow::deploy::Prepared,
@@ -21,6 +21,7 @@ pub(super) fn show(prepared: &Prepared, terminal: &Terminal) {
     if let Some(plan) = &prepared.plan.rollback {
         rollback(plan, terminal);
     }
+    created(&prepared.plan.provision, terminal);
     for upgrade in &prepared.plan.upgrades {
         modules(upgrade, terminal);
     }
@@ -149,6 +150,16 @@ fn modules(upgrade: &DatabaseUpgrade, terminal: &Terminal) {
     for line in lines {
         terminal.result(&format!("  {line}"));
     }
+}
+
+/// What a host that is new to the server gets there.
+fn created(provision: &Provision, terminal: &Terminal) {
+    let lines = provision.lines();
+    if lines.is_empty() {
+        return;
+    }
+    terminal.result(&terminal.paint(Style::Cyan, "created on the server"));
+    lines.iter().for_each(|line| terminal.result(&format!("  {line}")));
 }
 
 /// A file that is new is named only, but for odoo.conf: `deploy render` shows it.

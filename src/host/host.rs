@@ -9,7 +9,8 @@ use std::{
 use indexmap::IndexMap;
 
 use super::{
-    DatabaseName, DnsOptions, EnvironmentName, HostName, ModuleName, ServerName, UserName,
+    DatabaseName, DnsOptions, EnvironmentName, HostName, ModuleName, Requirements, ServerName,
+    UserName,
 };
 use crate::{odoo::Series, secret::MASK};
 
@@ -117,8 +118,13 @@ pub struct DeployOptions {
     pub odoo_bin: PathBuf,
     /// `python`: the interpreter Odoo runs under (default `/usr/bin/python3`).
     pub python: PathBuf,
+    /// `requirements`: the file that lists the addons' Python packages.
+    pub requirements: Requirements,
     /// `install`: modules of a database that the first deploy creates; empty: it creates none.
     pub install: Vec<ModuleName>,
+    /// `admin_password`: the name of the secret that user `admin` of a database gets, which
+    /// the first deploy creates; none: Odoo's own `admin`.
+    pub admin_password: Option<String>,
     /// `keep`: options that stay at the server's own value.
     pub keep: Vec<String>,
     /// `upgrade_timeout`: the longest an upgrade may take (default 1 h).

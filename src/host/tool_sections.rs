@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use super::{
     DeployOptions, HostName, ModuleName, NginxOptions, UserName,
     reader::{Reader, parse_bool, parse_duration, parse_port, parse_server_path},
+    requirements,
     resolve::{Settings, list},
     tls::read_tls,
 };
+use crate::secret::{Part, split_secrets};
 
-const DEPLOY_KEYS: [&str; 15] = [
+const DEPLOY_KEYS: [&str; 17] = [
     "extends",
     "unset",
     "keep",
@@ -20,7 +22,9 @@ const DEPLOY_KEYS: [&str; 15] = [
     "group",
     "odoo_bin",
     "python",
+    "requirements",
     "install",
+    "admin_password",
     "upgrade_timeout",
     "health_timeout",
     "keep_releases",
@@ -63,12 +67,30 @@ pub(super) fn read_deploy(reader: &mut Reader<'_>, deploy: &Settings) -> DeployO
         user,
         odoo_bin: path(reader, "odoo_bin", "/usr/bin/odoo"),
         python: path(reader, "python", "/usr/bin/python3"),
+        requirements: requirements::read(reader, deploy),
         install: reader.names(deploy, "install", ModuleName::parse),
+        admin_password: read_admin_password(reader, deploy),
         keep: read_keep(reader, deploy),
         upgrade_timeout: duration(reader, "upgrade_timeout", "1h"),
         health_timeout: duration(reader, "health_timeout", "2m"),
         keep_releases: count(reader, "keep_releases", 5),
         keep_snapshots: count(reader, "keep_snapshots", 2),
+    }
+}
+
+/// Reads the name of a secret: the value itself belongs in no file.
+fn read_admin_password(reader: &mut Reader<'_>, deploy: &Settings) -> Option<String> {
+    let setting = deploy.get("admin_password").filter(|setting| !setting.value.is_empty())?;
+    match split_secrets(&setting.value).as_slice() {
+        [Part::Secret(name)] => Some(name.clone()),
+        _ => {
+            reader.fault(
+                &setting.origin,
+                "`admin_password` has to be the name of a secret, and nothing besides".to_owned(),
+                Some("write `admin_password = ${NAME}` and set NAME where `deploy` runs"),
+            );
+            None
+        }
     }
 }
 

@@ -24,6 +24,12 @@ impl DatabaseAccess {
         matches!(self.host.as_str(), "" | "localhost" | "127.0.0.1" | "::1")
             || self.host.starts_with('/')
     }
+
+    /// Returns the name of the role that opens the databases.
+    #[must_use]
+    pub fn role(&self) -> &str {
+        if self.user.is_empty() { &self.system_user } else { &self.user }
+    }
 }
 
 impl std::fmt::Debug for DatabaseAccess {

@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    TransactionId, access::DatabaseAccess, certificate::WantedCertificate, modules::ModuleDiffs,
-    observed::Holder, rollback::Rollback, step::Service,
+    TransactionId, access::DatabaseAccess, certificate::WantedCertificate,
+    environment::PythonEnvironment, modules::ModuleDiffs, observed::Holder,
+    provision::AdminPassword, rollback::Rollback, step::Service,
 };
 use crate::{
     host::{DatabaseName, EnvironmentName, HostName, ModuleName},
@@ -46,6 +47,11 @@ pub struct Desired {
     pub network: Network,
     /// What the host's file asks for.
     pub policy: Policy,
+    /// The Python packages of its addons; none where it needs none.
+    pub python: Option<PythonEnvironment>,
+    /// The password of user `admin` in a database that is created; none where none is
+    /// created, or nothing is said of it.
+    pub admin_password: Option<AdminPassword>,
     /// The files as they would be for the live release: what is compared.
     pub compared: Files,
     /// The files of the new release: what is written.

@@ -138,6 +138,7 @@ fn without_secrets(transaction: &Transaction, odoo_conf: &str) -> Transaction {
         since: 0,
     };
     transaction.access.password = None;
+    transaction.forget_step_secrets();
     for step in &mut transaction.prepare {
         if let Step::CheckOut(step) = step {
             step.odoo_conf = odoo_conf.to_owned();

@@ -10,8 +10,10 @@ use super::{
     desired::Desired,
     diff::FileDiff,
     drift::{Drift, Fates, drift},
+    environment::{CheckDependencies, to_build},
     observed::Observed,
     obstacle::{Obstacle, live_record, obstacles},
+    provision::{Provision, SetAdminPassword},
     release::{RELEASE_SCHEMA, ReleaseRecord},
     rollback::{Restoration, RollbackPlan, restorations},
     step::{
@@ -21,6 +23,8 @@ use super::{
     switch::{Switch, choose, running_health},
     upgrade::{DatabaseUpgrade, of_existing, of_new, of_restored},
 };
+use std::collections::BTreeSet;
+
 use crate::{host::DatabaseName, layout::ReleaseNumber, source::FileChange};
 
 /// What will be done, and why. What is applied is what was shown.
@@ -36,6 +40,8 @@ pub struct Plan {
     pub certificate: Option<CertificatePlan>,
     /// What is gone back to; none for a deploy.
     pub rollback: Option<RollbackPlan>,
+    /// What is created on the server for a host that is new to it.
+    pub provision: Provision,
     /// How the server's files change, secrets masked.
     pub diffs: Vec<FileDiff>,
     /// What is not on the server as it was last deployed.
@@ -76,12 +82,14 @@ pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obs
         return Err(found);
     }
     let number = ReleaseNumber(observed.host.last_number).next();
+    let provision = Provision::of(desired, observed);
     let maker = Maker {
         desired,
         observed,
         upgrades: &upgrades,
         restorations: &restorations,
         switch: choice.switch,
+        provision: &provision,
         fates,
         number,
         writes_release: choice.writes_release,
@@ -98,6 +106,7 @@ pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obs
         warnings,
         interruption: maker.interruption(),
         transaction: maker.transaction(),
+        provision,
         rollback: desired
             .rollback
             .as_ref()
@@ -127,6 +136,7 @@ struct Maker<'a> {
     upgrades: &'a [DatabaseUpgrade],
     restorations: &'a [Restoration],
     switch: Switch,
+    provision: &'a Provision,
     fates: Fates,
     /// The release that is written, if one is.
     number: ReleaseNumber,
@@ -164,6 +174,8 @@ impl Maker<'_> {
     fn prepare(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         if self.writes_release {
+            steps.extend(self.provision.steps());
+            steps.extend(to_build(self.desired, self.observed).map(Step::BuildEnvironment));
             steps.push(self.check_out());
             steps.push(self.check_code());
         }
@@ -175,6 +187,7 @@ impl Maker<'_> {
             steps.extend(self.check_vhost());
         }
         if self.writes_release {
+            steps.extend(self.check_dependencies());
             steps.extend(self.try_out());
         }
         if !certificate.is_empty() {
@@ -240,6 +253,7 @@ impl Maker<'_> {
             steps.push(Step::Switch { number: self.number, follow: Follow::Later });
         }
         steps.extend(self.upgrades.iter().filter_map(|upgrade| self.upgrade(upgrade)));
+        steps.extend(self.admin_passwords());
         steps.extend(self.record_seen(true));
         steps.push(Step::StartService { hold_jobs: self.changed().cloned().collect() });
         if self.left().is_none() {
@@ -257,6 +271,7 @@ impl Maker<'_> {
             steps.push(Step::HideMaintenance);
         }
         if self.writes_release {
+            steps.extend(self.provision.record());
             steps.extend(self.record_seen(false));
             steps.push(Step::Prune(Prune {
                 keep_releases: self.desired.policy.keep_releases,
@@ -294,6 +309,7 @@ impl Maker<'_> {
             health: self.health(),
             sensitive_keys: desired.sensitive_keys.clone(),
             changed: Some(self.changed().cloned().collect()),
+            python_environment: desired.service.python_environment.clone(),
         };
         Step::CheckOut(Box::new(CheckOut {
             tree: desired.tree,
@@ -328,6 +344,17 @@ impl Maker<'_> {
             changes.iter().filter(is_there).map(|change| change.path.clone()).collect()
         });
         Step::CheckCode { number: self.number, files, addons }
+    }
+
+    /// What a manifest asks for besides modules is only missed when the module is
+    /// installed or upgraded: too late.
+    fn check_dependencies(&self) -> Option<Step> {
+        let named = self.stopping().flat_map(DatabaseUpgrade::named);
+        let modules: BTreeSet<_> = named.collect();
+        let file = self.desired.python.as_ref().map(|python| python.file.clone());
+        let modules: Vec<_> = modules.into_iter().collect();
+        (!modules.is_empty())
+            .then_some(Step::CheckDependencies(CheckDependencies { modules, file }))
     }
 
     /// Before an upgrade only imports can be tried: a registry that has new
@@ -380,6 +407,17 @@ impl Maker<'_> {
             overwrite_translations: upgrade.translations,
             snapshot: self.snapshot(upgrade),
         }))
+    }
+
+    /// Before anybody reaches a new database: Odoo itself gives `admin` the password `admin`.
+    fn admin_passwords(&self) -> impl Iterator<Item = Step> {
+        let created = self.upgrades.iter().filter(|upgrade| upgrade.create);
+        created.filter_map(|upgrade| {
+            Some(Step::SetAdminPassword(SetAdminPassword {
+                database: upgrade.database.clone(),
+                password: self.desired.admin_password.as_ref()?.value.clone(),
+            }))
+        })
     }
 
     /// What an upgraded database has seen belongs to the upgrade and reverts

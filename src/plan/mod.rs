@@ -8,6 +8,7 @@ mod copy_name;
 mod desired;
 mod diff;
 mod drift;
+mod environment;
 mod event;
 mod fingerprint;
 mod history;
@@ -16,6 +17,7 @@ mod make;
 mod modules;
 mod observed;
 mod obstacle;
+mod provision;
 mod python;
 mod release;
 mod removal;
@@ -40,6 +42,7 @@ pub use copy_name::{CopyKind, CopyName};
 pub use desired::{Desired, Files, Network, OnDrift, Policy, UpdateChoice};
 pub use diff::{FileDiff, unified};
 pub use drift::{Drift, DriftKind, DriftSubject, drift};
+pub use environment::{BuildEnvironment, CheckDependencies, EnvironmentFacts, PythonEnvironment};
 pub use event::{Event, Failure, Outcome};
 pub use fingerprint::Fingerprint;
 pub use history::HistoryLine;
@@ -51,12 +54,16 @@ pub use observed::{
     Listener, Neighbour, Observed, Recovered, SeenAddon, ServerFacts, ServiceFacts, Space,
 };
 pub use obstacle::{Obstacle, live_record, megabytes};
+pub use provision::{
+    AdminPassword, CreateRole, CreateUser, MakeDirectories, Provision, ProvisionFacts, Provisioned,
+    RoleFacts, SetAdminPassword,
+};
 pub use python::{CodeChange, SourcePair};
 pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
 pub use removal::{
-    ArchiveStep, Archived, HostDatabase, MeasuredFiles, Provisioned, Removal, RemovalFacts,
-    RemovalNeighbour, RemovalOrder, RemovalOutcome, RemovalQuestion, RemovalStep, RemovalTold,
-    RoleFacts, make_removal,
+    ArchiveStep, Archived, HostDatabase, MeasuredFiles, Removal, RemovalFacts, RemovalNeighbour,
+    RemovalOrder, RemovalOutcome, RemovalQuestion, RemovalStep, RemovalTold, RoleBelongings,
+    make_removal,
 };
 pub use rollback::{
     COUNTED_ROWS, KnownRelease, Restoration, Rollback, RollbackPlan, RowCount, choose_release,

@@ -11,6 +11,8 @@ use super::{
     CopyName,
     adopted::AdoptedFacts,
     certificate::CertificateFacts,
+    environment::EnvironmentFacts,
+    provision::ProvisionFacts,
     release::{ReleaseFacts, RunningFrom},
 };
 use crate::{
@@ -33,6 +35,11 @@ pub struct Observed {
     pub databases: BTreeMap<DatabaseName, DatabaseFacts>,
     /// The other hosts of the server.
     pub neighbours: Vec<Neighbour>,
+    /// What the server has of Python environments.
+    pub environments: EnvironmentFacts,
+    /// What a host that is new may need to have created.
+    #[serde(default)]
+    pub provision: ProvisionFacts,
 }
 
 /// The machine a host runs on.

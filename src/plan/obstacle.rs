@@ -8,7 +8,9 @@ use super::{
     adopted::adopted_live,
     certificate,
     desired::{Desired, UpdateChoice},
+    environment,
     observed::{DatabaseFacts, Observed},
+    provision::{self, RoleFacts},
     release::{ReleaseRecord, RunningFrom},
     rollback::{self, Restoration},
     upgrade::DatabaseUpgrade,
@@ -70,13 +72,8 @@ pub(super) fn obstacles(
 
 fn server(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
     let server = &observed.server;
-    if !server.has_user {
-        let user = &desired.service.user;
-        found.push(
-            Obstacle::new(format!("the system user `{user}` does not exist on the server"))
-                .hint("create it, or name another one by `user = …` in `[deploy]`"),
-        );
-    }
+    provision::obstacles(desired, observed, found);
+    environment::obstacles(desired, observed, found);
     let series = desired.service.series;
     match &server.odoo_version {
         Err(why) => found.push(
@@ -227,10 +224,11 @@ fn databases(
     found: &mut Vec<Obstacle>,
 ) {
     if let Err(why) = &observed.cluster.version {
-        found.push(
-            Obstacle::new(format!("PostgreSQL cannot be reached: {why}"))
-                .hint("check `db_host`, `db_port`, `db_user` and `db_password`"),
-        );
+        found.push(Obstacle::new(format!("PostgreSQL cannot be reached: {why}")).hint(
+            "check `db_host`, `db_port`, `db_user` and `db_password`; a role that is \
+                     missing is created where the administrator `postgres` is reached by its \
+                     socket on the server",
+        ));
         return;
     }
     for name in &desired.databases {
@@ -310,7 +308,7 @@ fn missing_database(
         found.push(missing.hint(format!(
             "correct `db_name`{there}, or list the modules of a new database by `install = base, …` in `[deploy]`"
         )));
-    } else if !observed.cluster.may_create {
+    } else if !observed.cluster.may_create && observed.provision.role != RoleFacts::Missing {
         found.push(missing.hint("the role may not create databases: ALTER ROLE … CREATEDB"));
     }
 }

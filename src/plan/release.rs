@@ -44,6 +44,9 @@ pub struct ReleaseRecord {
     /// wrote the record did not note them.
     #[serde(default)]
     pub changed: Option<BTreeSet<DatabaseName>>,
+    /// The Python environment it runs in; none where it is the server's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python_environment: Option<PathBuf>,
 }
 
 /// The version of [`ReleaseRecord`] that this tool writes.

@@ -8,8 +8,7 @@ mod step;
 mod tests;
 
 pub use facts::{
-    HostDatabase, MeasuredFiles, Provisioned, RemovalFacts, RemovalNeighbour, RemovalQuestion,
-    RoleFacts,
+    HostDatabase, MeasuredFiles, RemovalFacts, RemovalNeighbour, RemovalQuestion, RoleBelongings,
 };
 pub use make::{Removal, make_removal};
 pub use step::{ArchiveStep, Archived, RemovalOrder, RemovalOutcome, RemovalStep, RemovalTold};

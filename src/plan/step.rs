@@ -12,7 +12,9 @@ use super::{
     access::DatabaseAccess,
     adopted::{AdoptedService, AdoptedVhost},
     certificate::{self, InstallCertificate, ObtainCertificate},
+    environment::{BuildEnvironment, CheckDependencies},
     observed::{Holder, SeenAddon},
+    provision::{CreateRole, CreateUser, MakeDirectories, Provisioned, SetAdminPassword},
     release::ReleaseRecord,
 };
 use crate::{
@@ -106,8 +108,11 @@ pub struct Service {
     pub group: String,
     /// Odoo's program.
     pub odoo_bin: PathBuf,
-    /// Its interpreter.
+    /// The server's interpreter that Odoo is installed for.
     pub python: PathBuf,
+    /// The host's own environment on top of it.
+    #[serde(default)]
+    pub python_environment: Option<PathBuf>,
     /// Odoo's series.
     pub series: Series,
     /// Whether the service runs worker processes.
@@ -118,10 +123,28 @@ pub struct Service {
     pub data_dir: PathBuf,
 }
 
+impl Service {
+    /// Returns the interpreter that runs Odoo.
+    #[must_use]
+    pub fn interpreter(&self) -> PathBuf {
+        self.python_environment
+            .as_ref()
+            .map_or_else(|| self.python.clone(), |own| own.join("bin/python3"))
+    }
+}
+
 /// One thing the agent does. The order is the plan's; the agent decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
+    /// Creates the system user that runs Odoo.
+    CreateUser(CreateUser),
+    /// Makes the data directory and the log.
+    MakeDirectories(MakeDirectories),
+    /// Creates the role that owns the host's databases.
+    CreateRole(CreateRole),
+    /// Builds the Python environment of the addons.
+    BuildEnvironment(BuildEnvironment),
     /// Writes a release's directory from the object store.
     CheckOut(Box<CheckOut>),
     /// Compiles Python and parses XML and manifests of the new release.
@@ -156,6 +179,8 @@ pub enum Step {
     ObtainCertificate(Box<ObtainCertificate>),
     /// Puts a certificate of Cloudflare's in place, with the key that was made for it.
     InstallCertificate(Box<InstallCertificate>),
+    /// Checks what manifests ask for besides modules.
+    CheckDependencies(CheckDependencies),
     /// Imports the Python of modules that a changed database will run.
     ImportModules {
         /// The release.
@@ -212,6 +237,8 @@ pub enum Step {
     },
     /// Upgrades and installs modules in one database.
     UpgradeModules(UpgradeModules),
+    /// Sets the password of user `admin` in a new database.
+    SetAdminPassword(SetAdminPassword),
     /// Records in a database who deploys to it and what it has seen.
     RecordSeen {
         /// The database.
@@ -264,6 +291,8 @@ pub enum Step {
     LiftHold,
     /// Lets outsiders in again.
     HideMaintenance,
+    /// Notes what was created for the host: it goes with it.
+    RecordProvisioned(Provisioned),
     /// Removes releases, snapshots and journals that policy no longer keeps.
     Prune(Prune),
 }
@@ -423,6 +452,10 @@ impl Step {
     #[must_use]
     pub fn title(&self) -> String {
         match self {
+            Self::CreateUser(step) => format!("create system user {}", step.user),
+            Self::MakeDirectories(_) => "make the data directory and the log".into(),
+            Self::CreateRole(step) => format!("create PostgreSQL role {}", step.role),
+            Self::BuildEnvironment(step) => format!("install the Python packages of {}", step.file),
             Self::CheckOut(step) => format!("write release {}", step.record.number),
             Self::CheckCode { .. } => "check Python, XML and manifests".into(),
             Self::CheckUnit { .. } => "check the unit".into(),
@@ -434,6 +467,7 @@ impl Step {
             Self::InstallCertificate(step) => {
                 certificate::title("put the certificate in place", &step.names)
             }
+            Self::CheckDependencies(_) => "check what the modules need besides modules".into(),
             Self::ImportModules { .. } => "import the modules".into(),
             Self::LoadRelease { number, .. } => {
                 format!("load release {number} beside the running one")
@@ -461,6 +495,9 @@ impl Step {
             },
             Self::InstallUnit { .. } => "install the unit".into(),
             Self::UpgradeModules(step) => step.title(),
+            Self::SetAdminPassword(step) => {
+                format!("set the password of user admin in {}", step.database)
+            }
             Self::RecordSeen { database, .. } => {
                 format!("record in {database} what it has seen")
             }
@@ -478,6 +515,7 @@ impl Step {
             Self::CheckHealth(_) => "check health".into(),
             Self::LiftHold => "release the service".into(),
             Self::HideMaintenance => "hide the maintenance page".into(),
+            Self::RecordProvisioned(_) => "note what was created for the host".into(),
             Self::Prune(_) => "prune old releases and snapshots".into(),
         }
     }

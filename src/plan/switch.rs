@@ -8,6 +8,7 @@ use super::{
     code::noticed,
     desired::Desired,
     drift::{Fates, Outdated, owed},
+    environment::difference,
     observed::Observed,
     obstacle::live_record,
     rollback::Restoration,
@@ -95,6 +96,9 @@ pub(super) fn choose(
     let host = &observed.host;
     if fates.unit.changes() || fates.unit_drop_in.changes() {
         let reason = if host.unit.is_none() { "the unit is new" } else { "the unit changes" };
+        needs.push(Need::new(Switch::Stop, reason));
+    }
+    if let Some(reason) = difference(desired, observed) {
         needs.push(Need::new(Switch::Stop, reason));
     }
     if live_record(observed).is_none() {

@@ -32,6 +32,8 @@ pub struct UnitInput {
     pub odoo_bin: PathBuf,
     /// The interpreter that `env python3` finds first.
     pub python: PathBuf,
+    /// The host's own Python environment, whose interpreter starts Odoo.
+    pub python_environment: Option<PathBuf>,
     /// `workers`.
     pub workers: i32,
     /// `limit_time_real`: seconds a request may take, so that a stop waits longer; 0 is no limit.
@@ -55,6 +57,8 @@ struct Context<'input> {
     graceful_reload: bool,
     /// The directory of an interpreter other than the system's.
     python_directory: Option<PathBuf>,
+    /// The interpreter of the host's own environment.
+    interpreter: Option<PathBuf>,
     /// Seconds that a stop may take.
     stop_seconds: u32,
 }
@@ -67,6 +71,7 @@ pub fn unit(input: &UnitInput, template: Option<&str>) -> Result<String, RenderE
     check_path("odoo_bin", &input.odoo_bin)?;
     check_path("python", &input.python)?;
     check_path("data_dir", &input.data_dir)?;
+    let interpreter = input.python_environment.as_ref().map(|own| own.join("bin/python3"));
     if let Some(directory) = &input.log_directory {
         check_path("the directory of logfile", directory)?;
     }
@@ -74,11 +79,13 @@ pub fn unit(input: &UnitInput, template: Option<&str>) -> Result<String, RenderE
         input,
         conf: Layout::new(input.host.clone()).current().join("odoo.conf"),
         graceful_reload: input.odoo.rules().hangup == Hangup::Reloads && input.workers > 0,
-        python_directory: input
-            .python
+        python_directory: interpreter
+            .as_ref()
+            .unwrap_or(&input.python)
             .parent()
             .filter(|directory| *directory != "/usr/bin")
             .map(PathBuf::from),
+        interpreter,
         stop_seconds: stop_seconds(input.limit_time_real),
     };
     fill("odoo.service", template.unwrap_or(TEMPLATE), Escape::Nothing, &context)
@@ -121,6 +128,7 @@ mod tests {
             group: UserName::parse("odoo").expect("a good name"),
             odoo_bin: "/usr/bin/odoo".into(),
             python: "/usr/bin/python3".into(),
+            python_environment: None,
             workers: 4,
             limit_time_real: 120,
             data_dir: "/var/lib/odoo/shop".into(),
@@ -147,6 +155,17 @@ mod tests {
             ..input()
         };
         insta::assert_snapshot!(unit(&input, None).unwrap());
+    }
+
+    #[test]
+    fn a_host_with_python_packages_runs_in_its_own_environment() {
+        let python_environment = Some("/opt/odoo/shop.example.com/python/1a2b".into());
+        let text = unit(&UnitInput { python_environment, ..input() }, None).unwrap();
+        let start =
+            "ExecStart=/opt/odoo/shop.example.com/python/1a2b/bin/python3 /usr/bin/odoo -c ";
+        assert!(text.contains(start), "{text}");
+        let path = "Environment=PATH=/opt/odoo/shop.example.com/python/1a2b/bin:/usr/local/sbin:";
+        assert!(text.contains(path), "{text}");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The main job: brings one host to a commit, all or nothing.
 
+mod admin;
 mod certify;
 mod draft;
 mod notes;
+mod python;
 mod records;
 mod send;
 
@@ -26,9 +28,9 @@ use crate::{
     host::{HostName, KEPT, ModuleName},
     layout::ReleaseNumber,
     plan::{
-        DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Service, TransactionId, UpdateChoice, WantedCertificate, adopted_live,
-        live_record,
+        AdminPassword, DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network,
+        Observed, OnDrift, Plan, Policy, PythonEnvironment, Service, TransactionId, UpdateChoice,
+        WantedCertificate, adopted_live, live_record,
     },
     render,
     secret::{Redactor, is_sensitive_key},
@@ -184,16 +186,19 @@ impl Scene<'_> {
             service: &wanted.service,
         };
         let diffs = modules::diffs(&comparison, agent).await?;
-        let renderer = target.renderer(project)?;
+        let mut renderer = target.renderer(project)?;
+        let python = python::environment(target, observed)?;
+        renderer.python_environment = python.as_ref().map(|python| python.directory.clone());
         let sensitive_keys = &wanted.options.sensitive_keys;
         let files = both_files(&renderer, observed, sensitive_keys, &request.mask_key)?;
         let mut redactor = Redactor::default();
         wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
+        let admin_password = admin::password(project, target, observed, &mut redactor)?;
         let mut wanted = wanted;
         let wish = wanted.certificate.take();
         let certificate = wish.map(|wish| wish.on(observed, &mut redactor)).transpose()?;
         let inputs = renderer.inputs(observed.server.has_ipv6)?;
-        let findings = Findings { wanted, live, diffs, files, certificate };
+        let findings = Findings { wanted, live, diffs, files, certificate, admin_password, python };
         let desired = desire(project, request, target, findings, observed);
         Ok(Compared { desired, inputs, redactor })
     }
@@ -267,6 +272,8 @@ struct Findings {
     diffs: ModuleDiffs,
     files: BothFiles,
     certificate: Option<WantedCertificate>,
+    admin_password: Option<AdminPassword>,
+    python: Option<PythonEnvironment>,
 }
 
 fn desire(
@@ -276,7 +283,8 @@ fn desire(
     findings: Findings,
     observed: &Observed,
 ) -> Desired {
-    let Findings { wanted, live, diffs, files, certificate } = findings;
+    let Findings { mut wanted, live, diffs, files, certificate, admin_password, python } = findings;
+    wanted.service.python_environment = python.as_ref().map(|python| python.directory.clone());
     let changes = |tree| target.tree.changes(tree, target.tree.id()).ok();
     Desired {
         id: request.id.clone(),
@@ -296,6 +304,8 @@ fn desire(
         databases: target.host.databases.clone(),
         network: network(target, files.marker),
         policy: policy(target),
+        admin_password,
+        python,
         compared: files.compared,
         files: files.new,
         sensitive_keys: wanted.options.sensitive_keys,

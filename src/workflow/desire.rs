@@ -178,6 +178,7 @@ impl Target {
             settings: &self.settings,
             secrets: &project.secrets,
             templates: Templates::load(|path| self.tree.read(path))?,
+            python_environment: None,
         })
     }
 

@@ -23,6 +23,8 @@ pub(super) struct Renderer<'a> {
     pub(super) settings: &'a Settings,
     pub(super) secrets: &'a Secrets,
     pub(super) templates: Templates,
+    /// The host's own Python environment.
+    pub(super) python_environment: Option<PathBuf>,
 }
 
 /// The repository's own templates, where it has any.
@@ -151,6 +153,7 @@ impl Renderer<'_> {
             group: host.deploy.group.to_string(),
             odoo_bin: host.deploy.odoo_bin.clone(),
             python: host.deploy.python.clone(),
+            python_environment: self.python_environment.clone(),
             series: host.odoo,
             has_workers: host.workers > 0,
             logfile: options.get("logfile").filter(|path| !path.is_empty()).map(PathBuf::from),
@@ -199,6 +202,7 @@ impl Renderer<'_> {
             group: host.deploy.group.clone(),
             odoo_bin: host.deploy.odoo_bin.clone(),
             python: host.deploy.python.clone(),
+            python_environment: self.python_environment.clone(),
             workers: host.workers,
             // Odoo's own default, in seconds.
             limit_time_real: limit.unwrap_or(120),

@@ -43,6 +43,7 @@ pub fn render(
         settings: &project.settings,
         secrets: &project.secrets,
         templates: Templates::load(|path| project.repository.read(path))?,
+        python_environment: None,
     };
     let masked = Secrets::masked(renderer.secret_names(number)?);
     if !reveal {

@@ -85,6 +85,7 @@ fn question(project: &Project, host: &Host, mask_key: [u8; 32]) -> Result<Reques
         settings: &project.settings,
         secrets: &project.secrets,
         templates: Templates::default(),
+        python_environment: None,
     };
     let masked = Secrets::masked(renderer.secret_names(ReleaseNumber(0))?);
     renderer.secrets = &masked;

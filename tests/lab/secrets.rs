@@ -42,7 +42,7 @@ const PRINT_CONF: &str = "import sys\n\n\n\
 
 /// Everybody who could see a secret pass by: whoever lists processes, here and
 /// on the server, and who gets the notifications.
-struct Witness {
+pub(crate) struct Witness {
     stop: Arc<AtomicBool>,
     processes: JoinHandle<BTreeSet<String>>,
     posts: Arc<Mutex<Vec<String>>>,
@@ -50,7 +50,7 @@ struct Witness {
 }
 
 impl Witness {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let posts = Arc::new(Mutex::new(Vec::new()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -67,7 +67,7 @@ impl Witness {
     }
 
     /// Returns the command lines that had a secret, and all that was posted.
-    fn stop(self) -> (BTreeSet<String>, Vec<String>) {
+    pub(crate) fn stop(self) -> (BTreeSet<String>, Vec<String>) {
         self.stop.store(true, Ordering::Relaxed);
         let posts = self.posts.lock().unwrap().clone();
         (self.processes.join().unwrap(), posts)

@@ -1,7 +1,9 @@
 //! Looks at a host and its server. Writes nothing.
 
+mod environments;
 mod machine;
 mod neighbours;
+mod provision;
 mod releases;
 mod service;
 
@@ -22,7 +24,8 @@ use crate::{
     layout::{Layout, ReleaseNumber},
     plan::{
         ADOPTED, AsDeployed, ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts,
-        HostFacts, Observed, Recovered, ReleaseFacts, RowCount, RunningFrom, ServerFacts,
+        HostFacts, Observed, Recovered, ReleaseFacts, RoleFacts, RowCount, RunningFrom,
+        ServerFacts,
     },
     render,
     secret::is_sensitive_key,
@@ -39,9 +42,10 @@ pub(super) fn observe(server: &Server, request: &ObserveRequest) -> Result<Obser
     thread::scope(|scope| {
         let databases = scope.spawn(|| databases(server, request, &layout));
         let machine = scope.spawn(|| server_facts(server, request));
+        let environments = scope.spawn(|| environments::facts(server, request, &layout));
         let mut host = host_facts(server, request, &layout)?;
         let neighbours = neighbours::others(server, &request.host)?;
-        let (cluster, mut databases, newest_copy) =
+        let ((cluster, mut databases, newest_copy), role) =
             databases.join().expect("observing databases does not panic");
         let files = kept_files(server, request);
         let newest_files = newest(files.keys(), &request.databases);
@@ -49,8 +53,16 @@ pub(super) fn observe(server: &Server, request: &ObserveRequest) -> Result<Obser
         for copy in databases.values_mut().flat_map(|facts| &mut facts.copies) {
             copy.created = files.get(&copy.name).copied();
         }
-        let server = machine.join().expect("observing the machine does not panic");
-        Ok(Observed { server: server?, host, cluster, databases, neighbours })
+        let machine = machine.join().expect("observing the machine does not panic");
+        Ok(Observed {
+            environments: environments.join().expect("observing environments does not panic"),
+            provision: provision::facts(server, request, role),
+            server: machine?,
+            host,
+            cluster,
+            databases,
+            neighbours,
+        })
     })
 }
 
@@ -266,21 +278,29 @@ pub(super) fn new_rows(
 /// copy of one has.
 type SeenDatabases = (ClusterFacts, BTreeMap<DatabaseName, DatabaseFacts>, u32);
 
-fn databases(server: &Server, request: &ObserveRequest, layout: &Layout) -> SeenDatabases {
+fn databases(
+    server: &Server,
+    request: &ObserveRequest,
+    layout: &Layout,
+) -> (SeenDatabases, RoleFacts) {
     let unreachable = |why: String| {
         let facts = ClusterFacts { version: Err(why), may_create: false, names: Vec::new() };
-        (facts, BTreeMap::new(), 0)
+        ((facts, BTreeMap::new(), 0), RoleFacts::NotAsked)
     };
     let access = match complete_access(server, layout, &request.access, &request.keep) {
         Ok(access) => access,
         Err(error) => return unreachable(super::with_causes(&error)),
     };
-    let postgres = match Postgres::new(server, &access, "odoo-deploy-observe") {
-        Ok(postgres) => postgres,
-        Err(error) => return unreachable(super::with_causes(&error)),
-    };
-    cluster(&postgres, request).unwrap_or_else(|error| unreachable(super::with_causes(&error)))
+    let own = Postgres::new(server, &access, APPLICATION);
+    match own.and_then(|postgres| cluster(&postgres, request)) {
+        Ok(seen) => (seen, RoleFacts::NotAsked),
+        Err(error) => provision::seen_by_others(server, request, &access)
+            .unwrap_or_else(|| unreachable(super::with_causes(&error))),
+    }
 }
+
+/// The name of an observation's sessions in PostgreSQL.
+const APPLICATION: &str = "odoo-deploy-observe";
 
 /// Asks PostgreSQL in as few runs of its client as the answers allow: each
 /// takes some 50 ms.

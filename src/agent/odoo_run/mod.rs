@@ -1,5 +1,7 @@
 //! Runs Odoo's program beside its service: upgrades, load checks, import checks.
 
+mod admin_password;
+mod dependencies;
 mod follow;
 mod run_end;
 
@@ -20,6 +22,8 @@ use crate::{
     odoo::{Series, UpgradeLog},
 };
 
+pub(super) use admin_password::PasswordChange;
+pub(super) use dependencies::{DependencyCheck, MissingDependency};
 use follow::Follower;
 pub use run_end::RunEnd;
 use run_end::read_end;
@@ -38,6 +42,8 @@ pub struct OdooProgram {
     pub path: PathBuf,
     /// The interpreter it runs under.
     pub python: PathBuf,
+    /// Whether that interpreter has to start it, in place of the one its first line names.
+    pub is_started_by_python: bool,
     /// Its series.
     pub series: Series,
     /// The system user.
@@ -276,7 +282,11 @@ impl OdooProgram {
         let mut output = OsString::from("StandardOutput=append:");
         output.push(&run.log);
         command.arg("--unit").arg(&run.unit).arg("--property").arg(output);
-        command.args(["--property=StandardError=inherit", "--"]).arg(escaped_path(&self.path));
+        command.args(["--property=StandardError=inherit", "--"]);
+        if self.is_started_by_python {
+            command.arg(escaped_path(&self.python));
+        }
+        command.arg(escaped_path(&self.path));
         command.args(self.arguments(run));
         command
     }

@@ -8,6 +8,7 @@ fn program(series: Series) -> OdooProgram {
     OdooProgram {
         path: "/usr/bin/odoo".into(),
         python: "/usr/bin/python3".into(),
+        is_started_by_python: false,
         series,
         user: UserName::parse("odoo").unwrap(),
         group: UserName::parse("odoo").unwrap(),

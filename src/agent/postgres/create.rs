@@ -28,6 +28,12 @@ impl Postgres {
     fn prepare(&self, database: &DatabaseName) -> Result<(), PostgresError> {
         let call = Call::inside("prepare database", database.as_str());
         self.execute(&call, "GRANT CREATE ON SCHEMA public TO PUBLIC;")?;
+        // The roles of other hosts have no business in it.
+        let sql = format!(
+            "REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC;",
+            quote_identifier(database.as_str())
+        );
+        self.execute(&call, &sql)?;
         // Without it some indexes are missing, as in Odoo's own databases on such a server.
         let trigrams = "CREATE EXTENSION IF NOT EXISTS pg_trgm;";
         if let Err(error) = self.execute(&call, trigrams) {

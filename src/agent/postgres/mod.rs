@@ -17,6 +17,7 @@ mod quote;
 mod record;
 mod removal;
 mod replay;
+mod role;
 mod rows;
 mod sessions;
 mod snapshot;
@@ -37,6 +38,7 @@ use super::{Server, account::Account};
 pub use cron_hold::CronHold;
 pub use error::{PostgresError, ServerMessage};
 pub(super) use removal::RoleGone;
+pub(super) use role::is_on_this_server;
 pub use snapshot::Snapshot;
 pub use swap::{Swap, Swapped};
 
@@ -199,18 +201,7 @@ impl Postgres {
     /// and peer authentication; none where PostgreSQL is not on this server,
     /// or does not know that user as a superuser.
     fn superuser(&self) -> Option<Self> {
-        if !(self.access.host.is_empty() || self.access.host.starts_with('/')) {
-            return None;
-        }
-        let access = DatabaseAccess {
-            system_user: "postgres".to_owned(),
-            user: String::new(),
-            password: None,
-            ..self.access.clone()
-        };
-        let superuser = Self::new(&self.server, &access, &self.application).ok()?;
-        let call = Call::cluster("ask for the rights in", "PostgreSQL");
-        let sql = "SELECT to_json(rolsuper) FROM pg_roles WHERE rolname = current_user;";
-        superuser.query::<bool>(&call, sql).ok()?.then_some(superuser)
+        let has_socket = self.access.host.is_empty() || self.access.host.starts_with('/');
+        has_socket.then(|| Self::superuser_of(&self.server, &self.access, &self.application))?
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     host::DatabaseName,
-    plan::{CopyName, DatabaseAccess, HostDatabase, RoleFacts},
+    plan::{CopyName, DatabaseAccess, HostDatabase, RoleBelongings},
 };
 
 use super::{
@@ -105,7 +105,7 @@ impl Postgres {
     ///
     /// # Errors
     /// Fails when PostgreSQL cannot be reached.
-    pub fn role(&self, name: &str) -> Result<Option<RoleFacts>, PostgresError> {
+    pub fn role_belongings(&self, name: &str) -> Result<Option<RoleBelongings>, PostgresError> {
         let call = Call::cluster("look up role", name);
         let sql = format!(
             "SELECT coalesce((SELECT json_build_array(rolname, (SELECT coalesce( \
@@ -114,7 +114,7 @@ impl Postgres {
             quote_literal(name)
         );
         let found: Option<(String, Vec<String>)> = self.query(&call, &sql)?;
-        Ok(found.map(|(name, owns)| RoleFacts { name, owns }))
+        Ok(found.map(|(name, owns)| RoleBelongings { name, owns }))
     }
 
     /// Drops a database, whoever is connected to it; one that is gone already is fine.
@@ -133,7 +133,7 @@ impl Postgres {
     ///
     /// # Errors
     /// Fails when PostgreSQL refuses for another reason.
-    pub fn drop_role(&self, name: &str) -> Result<RoleGone, PostgresError> {
+    pub fn drop_unneeded_role(&self, name: &str) -> Result<RoleGone, PostgresError> {
         let call = Call::cluster("drop role", name);
         match self.execute(&call, &format!("DROP ROLE IF EXISTS {};", quote_identifier(name))) {
             Ok(_) => Ok(RoleGone::Yes),

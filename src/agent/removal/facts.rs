@@ -20,7 +20,7 @@ use crate::{
     layout::Layout,
     plan::{
         CopyName, DatabaseAccess, HostDatabase, KnownRelease, MeasuredFiles, Neighbour,
-        Provisioned, ReleaseState, RemovalFacts, RemovalNeighbour, RemovalQuestion, RoleFacts,
+        Provisioned, ReleaseState, RemovalFacts, RemovalNeighbour, RemovalQuestion, RoleBelongings,
     },
 };
 
@@ -134,7 +134,7 @@ pub(super) fn access(
     })
 }
 
-type Cluster = (Vec<HostDatabase>, Vec<(CopyName, u64)>, Option<RoleFacts>);
+type Cluster = (Vec<HostDatabase>, Vec<(CopyName, u64)>, Option<RoleBelongings>);
 
 fn cluster(
     server: &Server,
@@ -146,7 +146,7 @@ fn cluster(
     // A role elsewhere may serve hosts that this server knows nothing of.
     let role = if access.is_local() {
         let name = if access.user.is_empty() { &question.user } else { &access.user };
-        postgres.role(name)?
+        postgres.role_belongings(name)?
     } else {
         None
     };

@@ -104,7 +104,7 @@ fn remove_certificate(doing: &Doing<'_>) -> Result<(), StepError> {
 }
 
 fn drop_role(doing: &mut Doing<'_>, role: &str) -> Result<(), StepError> {
-    if let RoleGone::Needed(why) = postgres(doing)?.drop_role(role)? {
+    if let RoleGone::Needed(why) = postgres(doing)?.drop_unneeded_role(role)? {
         doing.told.warn(format!("role {role} stays: {why}"));
     }
     Ok(())

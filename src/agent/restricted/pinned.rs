@@ -7,9 +7,14 @@ use serde_json::Value;
 use super::Refusal;
 use crate::plan::{DatabaseAccess, Service};
 
-/// Checks how Odoo is run. Whether it has workers is the host's file's.
+/// Checks how Odoo is run. Whether it has workers is the host's file's; a question is asked
+/// before it is known which Python packages are wanted.
 pub(super) fn service(asked: &Service, live: &Service) -> Result<(), Refusal> {
-    let allowed = Service { has_workers: asked.has_workers, ..live.clone() };
+    let python_environment = match asked.python_environment {
+        None => None,
+        Some(_) => live.python_environment.clone(),
+    };
+    let allowed = Service { has_workers: asked.has_workers, python_environment, ..live.clone() };
     same("how Odoo is run", asked, &allowed)
 }
 

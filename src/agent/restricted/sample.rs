@@ -93,6 +93,7 @@ fn inputs(desired: &Desired) -> FileInputs {
             group: crate::host::UserName::parse(&service.group).unwrap(),
             odoo_bin: service.odoo_bin.clone(),
             python: service.python.clone(),
+            python_environment: None,
             workers: 2,
             limit_time_real: 120,
             data_dir: service.data_dir.clone(),

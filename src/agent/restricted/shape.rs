@@ -38,7 +38,12 @@ pub(super) fn check(transaction: &Transaction) -> Result<(), Refusal> {
 
 fn part_of(step: &Step) -> Part {
     match step {
-        Step::CheckOut(_)
+        Step::CreateUser(_)
+        | Step::MakeDirectories(_)
+        | Step::CreateRole(_)
+        | Step::BuildEnvironment(_)
+        | Step::CheckDependencies(_)
+        | Step::CheckOut(_)
         | Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
@@ -60,6 +65,7 @@ fn part_of(step: &Step) -> Part {
         | Step::CatchUp(_)
         | Step::InstallUnit { .. }
         | Step::UpgradeModules(_)
+        | Step::SetAdminPassword(_)
         | Step::StartService { .. }
         | Step::InstallVhost { .. }
         | Step::RemoveVhost
@@ -73,6 +79,7 @@ fn part_of(step: &Step) -> Part {
         Step::RecordSeen { .. } => Part::CarryOutOrFinish,
         Step::LiftHold
         | Step::HideMaintenance
+        | Step::RecordProvisioned(_)
         | Step::ReturnVhosts { .. }
         | Step::ReleaseAdopted(_)
         | Step::Prune(_) => Part::Finish,

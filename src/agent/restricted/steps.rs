@@ -82,6 +82,13 @@ impl Check<'_> {
     fn step(&self, step: &Step) -> Result<(), Refusal> {
         match step {
             Step::CheckOut(step) => self.check_out(step),
+            Step::CreateUser(_)
+            | Step::MakeDirectories(_)
+            | Step::CreateRole(_)
+            | Step::SetAdminPassword(_)
+            | Step::RecordProvisioned(_)
+            | Step::BuildEnvironment(_) => Err(for_full_logins(step)),
+            Step::CheckDependencies(_) => self.writes_release(),
             Step::CheckCode { number, files, addons } => {
                 self.number(*number)?;
                 relative(files.iter().flatten().chain(addons).map(AsRef::as_ref))
@@ -144,6 +151,11 @@ impl Check<'_> {
             | Step::LiftHold
             | Step::HideMaintenance => Ok(()),
         }
+    }
+
+    fn writes_release(&self) -> Result<(), Refusal> {
+        let written = self.transaction.number.map(drop);
+        written.ok_or_else(|| Refusal::forged("modules are checked without a release"))
     }
 
     fn check_out(&self, step: &CheckOut) -> Result<(), Refusal> {
@@ -284,6 +296,11 @@ impl Check<'_> {
 /// What names units and vhosts that the tool did not make is not for a key to say.
 fn of_adopted() -> Refusal {
     Refusal::needs_full_login("the host leaves what was adopted, or comes back to it")
+}
+
+/// Accounts are a first deploy's, and packages are anybody's code.
+fn for_full_logins(step: &Step) -> Refusal {
+    Refusal::needs_full_login(format!("`{}` is nothing that this key may do", step.title()))
 }
 
 /// Texts that root's programs read are the ones that were rendered here.

@@ -5,8 +5,9 @@ use super::{
 use crate::{
     host::UserName,
     layout::ReleaseNumber,
-    plan::{CopyName, Follow, Step},
+    plan::{BuildEnvironment, CopyName, CreateRole, Follow, SetAdminPassword, Step},
 };
+use std::collections::BTreeMap;
 
 mod guard;
 
@@ -110,6 +111,34 @@ fn nobody_becomes_root_by_a_unit() {
     let mut case = the("a new unit");
     edit!(case, prepare, Step::CheckUnit { unit } => unit.push('\n'));
     assert!(refusal(&case).message.contains("the unit is not what"));
+}
+
+#[test]
+fn accounts_and_packages_are_for_full_logins() {
+    let no = "is nothing that this key may do";
+    refused(no, |case| {
+        let role = CreateRole { role: "thief".into() };
+        case.transaction().prepare.push(Step::CreateRole(role));
+    });
+    refused(no, |case| {
+        let step = SetAdminPassword {
+            database: DatabaseName::parse("acme-prod").unwrap(),
+            password: "stolen".into(),
+        };
+        case.transaction().carry_out.insert(0, Step::SetAdminPassword(step));
+    });
+    refused(no, |case| {
+        let step = BuildEnvironment {
+            directory: "/opt/odoo/acme.example.com/python/1".into(),
+            python: "/usr/bin/python3".into(),
+            file: "requirements.txt".into(),
+            files: BTreeMap::new(),
+        };
+        case.transaction().prepare.push(Step::BuildEnvironment(step));
+    });
+    refused("`python_environment`", |case| {
+        case.order.inputs.unit.python_environment = Some("/tmp/mine".into());
+    });
 }
 
 #[test]

@@ -193,7 +193,8 @@ pub(super) fn program(run: &Run<'_>) -> Result<OdooProgram, StepError> {
         |text: &str| UserName::parse(text).map_err(|error| StepError::found(error.to_string()));
     Ok(OdooProgram {
         path: service.odoo_bin.clone(),
-        python: service.python.clone(),
+        python: service.interpreter(),
+        is_started_by_python: service.python_environment.is_some(),
         series: service.series,
         user: name(&service.user)?,
         group: name(&service.group)?,

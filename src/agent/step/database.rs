@@ -140,7 +140,7 @@ pub(in crate::agent) fn drop_created(
     database: &DatabaseName,
     oid: Option<u32>,
 ) -> Result<(), StepError> {
-    let postgres = postgres(run)?;
+    let postgres = postgres_on_the_way_back(run)?;
     match oid.or_else(|| run.created.get(database).copied()) {
         Some(oid) => postgres.drop_created(database, oid)?,
         None => postgres.drop_empty(database)?,
@@ -167,6 +167,12 @@ pub(super) fn record_seen(
 pub(in crate::agent) fn postgres(run: &Run<'_>) -> Result<Postgres, StepError> {
     let application = format!("odoo-deploy-{}", run.transaction.id);
     Ok(Postgres::new(run.server, &run.access, &application)?)
+}
+
+/// Opens the cluster on the way back, where the host's user or role may be gone already.
+pub(in crate::agent) fn postgres_on_the_way_back(run: &Run<'_>) -> Result<Postgres, StepError> {
+    let application = format!("odoo-deploy-{}", run.transaction.id);
+    Ok(Postgres::for_the_way_back(run.server, &run.access, &application)?)
 }
 
 /// Waits until the files that Odoo wrote are on disk.

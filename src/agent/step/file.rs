@@ -131,6 +131,12 @@ pub(in crate::agent) fn restore(
         systemd.disable(&run.layout.unit_name())?;
     }
     put_back(run.server, files)?;
+    if reader == Reader::Systemd && is_new {
+        let drop_ins = run.layout.unit_drop_in();
+        let drop_ins = drop_ins.parent().expect("a drop-in has a directory");
+        // Somebody else's drop-in keeps it.
+        let _ = fs::remove_dir(run.server.path(drop_ins));
+    }
     match reader {
         Reader::Nginx => reload_restored(run, files)?,
         Reader::Systemd => systemd.daemon_reload()?,

@@ -7,7 +7,9 @@ pub(super) mod database;
 pub(super) mod file;
 pub(super) mod health;
 pub(super) mod origin;
+pub(super) mod provision;
 mod prune;
+pub(super) mod python;
 pub(super) mod release;
 pub(super) mod service;
 pub(super) mod switch;
@@ -128,6 +130,10 @@ fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
 /// Fails when that state cannot be read.
 pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
     match step {
+        Step::CreateUser(step) => provision::way_back_of_user(run, step),
+        Step::MakeDirectories(step) => Ok(provision::way_back_of_directories(run, step)),
+        Step::CreateRole(step) => provision::way_back_of_role(run, step),
+        Step::BuildEnvironment(step) => Ok(python::way_back(run, step)),
         Step::CheckOut(step) => Ok(release::way_back(run, step)),
         Step::CopyFiles(snapshot) => Ok(vec![Undo::RemoveFiles { copy: snapshot.copy.clone() }]),
         Step::CopySnapshot(restore) => Ok(vec![Undo::DropCopy { copy: restore.copy.clone() }]),
@@ -168,10 +174,13 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
+        | Step::CheckDependencies(_)
         | Step::ImportModules { .. }
         | Step::LoadRelease { .. }
         | Step::WaitForUpgrades { .. }
+        | Step::SetAdminPassword(_)
         | Step::RecordSeen { .. }
+        | Step::RecordProvisioned(_)
         | Step::CheckHealth(_)
         | Step::LiftHold
         | Step::HideMaintenance
@@ -203,6 +212,11 @@ pub(super) fn prune_after_revert(run: &mut Run<'_>) -> Result<(), StepError> {
 /// Fails when it could not be done, or what it checks does not hold.
 pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
     match step {
+        Step::CreateUser(step) => provision::create_user(run, step),
+        Step::MakeDirectories(step) => provision::make_directories(run, step),
+        Step::CreateRole(step) => provision::create_role(run, step),
+        Step::BuildEnvironment(step) => python::build(run, step),
+        Step::CheckDependencies(step) => python::dependencies(run, step),
         Step::CheckOut(step) => release::check_out(run, step),
         Step::CheckCode { number, files, addons } => {
             check::code(run, *number, files.as_deref(), addons)
@@ -227,6 +241,8 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         Step::CatchUp(step) => switch::catch_up(run, step),
         Step::InstallUnit { unit, drop_in } => file::install_unit(run, unit, drop_in),
         Step::UpgradeModules(step) => upgrade::modules(run, step),
+        Step::SetAdminPassword(step) => provision::set_admin_password(run, step),
+        Step::RecordProvisioned(made) => provision::record(run, *made),
         Step::RecordSeen { database, addons } => database::record_seen(run, database, addons),
         Step::StartService { hold_jobs } => service::start(run, hold_jobs),
         Step::InstallVhost { vhost, marker } => file::install_vhost(run, vhost, marker),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{StepError, database, release, switch};
+use super::{StepError, database, python, release, switch};
 use crate::{
     agent::{server::FileError, transaction::Run},
     layout::ReleaseNumber,
@@ -17,6 +17,7 @@ const KEEP_JOURNALS: usize = 20;
 /// the last verified ones always stay.
 pub(super) fn prune(run: &mut Run<'_>, step: &Prune) -> Result<(), StepError> {
     let trees = releases(run, step)?;
+    python::prune(run)?;
     copies(run, step)?;
     journals(run)?;
     let mut store = Store::open_or_create(&run.server.path(&run.layout.store()))?;

@@ -180,6 +180,7 @@ pub(in crate::agent) fn transaction(
             user: "root".to_owned(),
             group: "root".to_owned(),
             odoo_bin: "/usr/bin/odoo".into(),
+            python_environment: None,
             python: "/usr/bin/python3".into(),
             series: Series::V19,
             has_workers: true,

@@ -11,6 +11,7 @@ use crate::{
         drift::drift,
         observed::Observed,
         obstacle::{Obstacle, live_record, obstacles},
+        provision::Provision,
         rollback::{Restoration, Rollback, RollbackPlan},
         step::{Follow, ReplaceVhosts, RolledBack, Step, Summary, Transaction},
         switch::Switch,
@@ -83,6 +84,7 @@ pub(super) fn come_back(
     };
     Ok(Plan {
         certificate: None,
+        provision: Provision::default(),
         switch: Switch::Stop,
         reasons,
         upgrades: Vec::new(),

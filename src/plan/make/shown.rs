@@ -58,6 +58,12 @@ impl Maker<'_> {
         }
         for upgrade in self.upgrades {
             let database = &upgrade.database;
+            if upgrade.create && self.desired.admin_password.is_none() {
+                warnings.push(format!(
+                    "user admin of the new database {database} has the password `admin`: set \
+                     `admin_password = ${{NAME}}` in `[deploy]`"
+                ));
+            }
             if upgrade.first_contact && !upgrade.create {
                 warnings.push(format!(
                     "first contact with database {database}: its modules are taken as up to date with {}",

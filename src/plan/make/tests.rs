@@ -4,7 +4,12 @@ use crate::plan::sample::{DATABASE, Sample, database, module, titles};
 /// Tells whether a step changes something that is live.
 fn is_live(step: &Step) -> bool {
     match step {
-        Step::CheckOut(_)
+        Step::CreateUser(_)
+        | Step::MakeDirectories(_)
+        | Step::CreateRole(_)
+        | Step::BuildEnvironment(_)
+        | Step::CheckDependencies(_)
+        | Step::CheckOut(_)
         | Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
@@ -27,7 +32,9 @@ fn is_live(step: &Step) -> bool {
         | Step::CatchUp(_)
         | Step::InstallUnit { .. }
         | Step::UpgradeModules(_)
+        | Step::SetAdminPassword(_)
         | Step::RecordSeen { .. }
+        | Step::RecordProvisioned(_)
         | Step::StartService { .. }
         | Step::InstallVhost { .. }
         | Step::RemoveVhost
@@ -181,6 +188,7 @@ fn the_page_goes_up_before_the_stop_and_down_after_the_commit_point() {
     check Python, XML and manifests
     check the unit
     check the vhost
+    check what the modules need besides modules
     import the modules
     wait for other upgrades on the server
     link the files of acme-prod
@@ -234,6 +242,7 @@ fn a_new_host_gets_its_database_and_its_modules() {
     check Python, XML and manifests
     check the unit
     check the vhost
+    check what the modules need besides modules
     import the modules
     wait for other upgrades on the server
     --
@@ -261,6 +270,7 @@ fn each_database_has_its_own_snapshot_upgrade_and_record() {
     insta::assert_snapshot!(titles(&sample.plan()), @r"
     write release 5
     check Python, XML and manifests
+    check what the modules need besides modules
     import the modules
     wait for other upgrades on the server
     link the files of acme-prod

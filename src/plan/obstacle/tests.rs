@@ -43,7 +43,8 @@ fn the_server_has_what_the_host_needs() {
     refuses(
         |sample| sample.observed.server.has_user = false,
         "the system user `odoo` does not exist on the server\n  \
-         hint: create it, or name another one by `user = …` in `[deploy]`",
+         hint: this host has been deployed before, so the user is not created: create it again, or \
+         name another one by `user = …` in `[deploy]`",
     );
     refuses(
         |sample| sample.observed.server.has_nginx = false,

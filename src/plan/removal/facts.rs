@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     host::{DatabaseName, HostName},
     layout::ReleaseNumber,
-    plan::{CopyName, DatabaseAccess, Holder},
+    plan::{CopyName, DatabaseAccess, Holder, Provisioned},
 };
 
 /// Which host it is, as its file describes it.
@@ -61,7 +61,7 @@ pub struct RemovalFacts {
     /// The copies that the tool made of databases of these names, with their bytes.
     pub copies: Vec<(CopyName, u64)>,
     /// The role; none where it is absent, or on another server.
-    pub role: Option<RoleFacts>,
+    pub role: Option<RoleBelongings>,
     /// Whether the data directory is there, and how much the host has in its filestore.
     pub data: Option<MeasuredFiles>,
     /// Databases and copies that have files there.
@@ -104,24 +104,11 @@ pub struct HostDatabase {
 
 /// The role that the host connects as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleFacts {
+pub struct RoleBelongings {
     /// Its name.
     pub name: String,
     /// Every database it owns.
     pub owns: Vec<String>,
-}
-
-/// What the tool made for a host in its first deploy (`provisioned.json` in the host's
-/// directory). Where there is no such file, the tool made none of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Provisioned {
-    /// The system user.
-    pub user: bool,
-    /// The role in PostgreSQL.
-    pub role: bool,
-    /// The certificate.
-    pub certificate: bool,
 }
 
 /// Another host of the server: what is shared with it stays.

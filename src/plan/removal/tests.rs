@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::Provisioned;
 use crate::{
     host::{DatabaseName, HostName},
     layout::ReleaseNumber,
@@ -49,7 +50,7 @@ fn facts() -> RemovalFacts {
             deployed_by: Some("acme.example".into()),
         }]),
         copies: vec![(copy.clone(), 1 << 20)],
-        role: Some(RoleFacts {
+        role: Some(RoleBelongings {
             name: "acme".into(),
             owns: vec!["acme-prod".into(), copy.to_string()],
         }),
@@ -58,7 +59,7 @@ fn facts() -> RemovalFacts {
         home: Some("/var/lib/odoo/acme".into()),
         logs: Vec::new(),
         has_certificate: false,
-        provisioned: Provisioned { user: true, role: true, certificate: false },
+        provisioned: Provisioned { user: true, role: true, ..Provisioned::default() },
         neighbours: vec![neighbour()],
         free_for_archive: 1 << 30,
         archived: None,
@@ -188,7 +189,7 @@ fn what_the_tool_did_not_make_stays() {
 fn a_shared_account_is_never_removed() {
     for name in ["odoo", "postgres"] {
         let question = RemovalQuestion { user: name.into(), ..question() };
-        let role = Some(RoleFacts { name: name.into(), owns: Vec::new() });
+        let role = Some(RoleBelongings { name: name.into(), owns: Vec::new() });
         let facts = RemovalFacts { role, home: Some("/var/lib/odoo".into()), ..facts() };
         let removal = make_removal(&question, &facts);
         assert_eq!(removal.kept.len(), 2, "{removal:?}");
@@ -197,7 +198,7 @@ fn a_shared_account_is_never_removed() {
 
 #[test]
 fn a_role_that_owns_something_else_stays() {
-    let role = Some(RoleFacts { name: "acme".into(), owns: vec!["books".into()] });
+    let role = Some(RoleBelongings { name: "acme".into(), owns: vec!["books".into()] });
     let removal = make_removal(&question(), &RemovalFacts { role, ..facts() });
     assert_eq!(removal.kept, ["role acme: it owns database books"]);
 }

@@ -11,10 +11,11 @@ use crate::{
     layout::ReleaseNumber,
     odoo::Series,
     plan::{
-        AsDeployed, CertificateFacts, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, Files,
-        HealthCheck, Holder, HostFacts, InstalledModule, Marker, Network, Observed, OnDrift,
-        Policy, RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom, SeenAddon,
-        ServerFacts, Service, ServiceFacts, Space, TransactionId, UpdateChoice,
+        AsDeployed, CertificateFacts, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired,
+        EnvironmentFacts, Files, HealthCheck, Holder, HostFacts, InstalledModule, Marker, Network,
+        Observed, OnDrift, Policy, ProvisionFacts, RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord,
+        ReleaseState, RoleFacts, RunningFrom, SeenAddon, ServerFacts, Service, ServiceFacts, Space,
+        TransactionId, UpdateChoice,
     },
     source::{Addon, Branch, CommitSummary, TreeId},
 };
@@ -40,6 +41,18 @@ fn access() -> DatabaseAccess {
     }
 }
 
+fn policy() -> Policy {
+    Policy {
+        install: Vec::new(),
+        keep: Vec::new(),
+        upgrade_timeout: Duration::from_secs(3600),
+        health_timeout: Duration::from_secs(120),
+        keep_releases: 3,
+        keep_snapshots: 1,
+        upgrades_at_once: 1,
+    }
+}
+
 pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
     Desired {
         id: TransactionId::parse("20260101T000000Z-00000000").unwrap(),
@@ -62,6 +75,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
             group: "odoo".into(),
             odoo_bin: "/usr/bin/odoo".into(),
             python: "/usr/bin/python3".into(),
+            python_environment: None,
             series: Series::V19,
             has_workers: true,
             logfile: None,
@@ -76,15 +90,9 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
             aliases: vec![host("www.acme.example.com")],
             marker: Some(Marker { port: 80, text: "marker".into() }),
         },
-        policy: Policy {
-            install: Vec::new(),
-            keep: Vec::new(),
-            upgrade_timeout: Duration::from_secs(3600),
-            health_timeout: Duration::from_secs(120),
-            keep_releases: 3,
-            keep_snapshots: 1,
-            upgrades_at_once: 1,
-        },
+        policy: policy(),
+        python: None,
+        admin_password: None,
         compared: files.clone(),
         files,
         certificate: None,
@@ -95,6 +103,19 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
         install: Vec::new(),
         on_drift: OnDrift::Refuse,
         rollback: None,
+    }
+}
+
+fn environments() -> EnvironmentFacts {
+    EnvironmentFacts { python_version: Ok("cpython-313 3.13.5".into()), built: BTreeSet::new() }
+}
+
+fn provision() -> ProvisionFacts {
+    ProvisionFacts {
+        has_group: true,
+        has_data_dir: true,
+        has_logfile: true,
+        role: RoleFacts::NotAsked,
     }
 }
 
@@ -152,6 +173,8 @@ pub(super) fn observed(desired: &Desired) -> Observed {
         },
         databases: BTreeMap::from([(database(DATABASE), facts(desired))]),
         neighbours: Vec::new(),
+        environments: environments(),
+        provision: provision(),
     }
 }
 
@@ -178,6 +201,7 @@ fn record(desired: &Desired) -> ReleaseRecord {
         },
         sensitive_keys: BTreeSet::new(),
         changed: Some(BTreeSet::new()),
+        python_environment: None,
     }
 }
 

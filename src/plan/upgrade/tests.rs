@@ -113,7 +113,8 @@ fn a_new_database_is_created_with_the_modules_of_the_hosts_file() {
     let plan = sample.plan();
     assert!(plan.upgrades[0].create);
     assert_eq!(names(&plan), ["base", "taller", "taller_portal"]);
-    assert!(plan.warnings.is_empty());
+    let warning = "user admin of the new database acme-prod has the password `admin`";
+    assert!(plan.warnings.len() == 1 && plan.warnings[0].starts_with(warning));
 }
 
 #[test]

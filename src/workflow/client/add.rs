@@ -375,6 +375,7 @@ fn missing_secrets(
     let mut names = BTreeSet::new();
     for host in hosts {
         let renderer = Renderer {
+            python_environment: None,
             host,
             settings: &project.settings,
             secrets: &project.secrets,

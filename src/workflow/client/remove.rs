@@ -153,6 +153,7 @@ pub async fn look(project: &Project, targets: &Targets) -> Result<Vec<HostRemova
 /// What the server has to know. No secret is among it: the live odoo.conf has what is needed.
 fn question(project: &Project, host: &Host) -> Result<RemovalQuestion, WorkflowError> {
     let mut renderer = Renderer {
+        python_environment: None,
         host,
         settings: &project.settings,
         secrets: &project.secrets,

@@ -12,7 +12,8 @@ fn postgresql_answers() {
     refuses(
         |sample| sample.observed.cluster.version = Err("connection refused".into()),
         "PostgreSQL cannot be reached: connection refused\n  \
-         hint: check `db_host`, `db_port`, `db_user` and `db_password`",
+         hint: check `db_host`, `db_port`, `db_user` and `db_password`; a role that is missing is \
+         created where the administrator `postgres` is reached by its socket on the server",
     );
 }
 
