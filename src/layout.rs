@@ -15,6 +15,9 @@ pub const HOSTS: &str = "/opt/odoo";
 /// What lies in memory only: plans that wait, and permits.
 pub const RUNTIME: &str = "/run/odoo-deploy";
 
+/// What deploy keys may do, one file each.
+pub const KEYS: &str = "/etc/odoo-deploy/keys";
+
 /// The number of a release; numbers of a host only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -31,6 +31,17 @@ impl Account {
         Ok(passwd.lines().filter_map(Self::parse).find(|account| account.name == name))
     }
 
+    /// Returns the program that the account logs in with.
+    ///
+    /// # Errors
+    /// Fails when `/etc/passwd` cannot be read.
+    pub fn shell(server: &Server, name: &str) -> Result<Option<String>, FileError> {
+        let passwd = server.read(Path::new("/etc/passwd"))?.unwrap_or_default();
+        let mut lines = passwd.lines().map(|line| line.split(':'));
+        let line = lines.find_map(|mut fields| (fields.next() == Some(name)).then_some(fields));
+        Ok(line.and_then(|mut fields| fields.nth(5)).map(str::to_owned))
+    }
+
     /// Makes the program run as this account, with its primary group and no
     /// other (the standard library drops root's own groups). Without root's
     /// rights nothing changes: then the agent is that account already.

@@ -8,19 +8,22 @@ use std::{
 };
 
 use super::{
+    deployed_with,
     events::EventLog,
     journal, live_secrets,
     recover::{self, RecoverError},
     recovery_unit,
+    restricted::Guard,
     server::{FileError, Server},
     service::Systemd,
     session, transaction, with_causes,
 };
 use crate::{
-    host::HostName,
+    host::{HostName, KeyName},
     layout::Layout,
     plan::{Step, Transaction},
     secret::{Redactor, Secret},
+    wire::Order,
 };
 
 /// An agent that could not do its work.
@@ -55,12 +58,15 @@ pub fn open_server(root: Option<PathBuf>, search_path: Option<OsString>) -> Serv
     }
 }
 
-/// Answers the controller on stdin and stdout.
+/// Answers the controller on stdin and stdout; where a deploy key is named, only as far as
+/// that may go.
 ///
 /// # Errors
 /// Fails when the conversation breaks.
-pub async fn run_session(server: &Server) -> Result<(), AgentError> {
-    Ok(session::serve(server, tokio::io::stdin(), tokio::io::stdout()).await?)
+pub async fn run_session(server: &Server, key: Option<KeyName>) -> Result<(), AgentError> {
+    let guard = key.map(Guard::new);
+    let (stdin, stdout) = (tokio::io::stdin(), tokio::io::stdout());
+    Ok(session::serve(server, guard.as_ref(), stdin, stdout).await?)
 }
 
 /// Executes the plan in the file, which is removed first: a plan is used once.
@@ -70,11 +76,12 @@ pub async fn run_session(server: &Server) -> Result<(), AgentError> {
 pub fn run_transaction(server: &Server, plan: &Path) -> Result<(), AgentError> {
     let bytes = fs::read(server.path(plan)).map_err(FileError::at("read", plan))?;
     fs::remove_file(server.path(plan)).map_err(FileError::at("remove", plan))?;
-    let transaction: Transaction = serde_json::from_slice(&bytes)
+    let Order { transaction, inputs } = serde_json::from_slice(&bytes)
         .map_err(|source| AgentError::Plan { path: plan.to_owned(), source })?;
     let layout = Layout::new(transaction.host.clone());
     let directory = layout.journal().join(transaction.id.as_str());
     fs::create_dir_all(server.path(&directory)).map_err(FileError::at("create", &directory))?;
+    deployed_with::keep(server, &directory, &inputs)?;
     let events = EventLog::open(server, &directory, redactor(server, &layout, &transaction))?;
     transaction::execute(server, &transaction, events);
     Ok(())

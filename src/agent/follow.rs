@@ -32,8 +32,8 @@ use super::{
 use crate::{
     host::HostName,
     layout::{self, Layout},
-    plan::{Event, Failure, Outcome, Transaction, TransactionId},
-    wire::{Attached, Channel, Fault, FaultKind, Reply, Request, WireError},
+    plan::{Event, Failure, Outcome, TransactionId},
+    wire::{Attached, Channel, Fault, FaultKind, Order, Reply, Request, WireError},
 };
 
 /// How often the event log of a transaction is looked at.
@@ -51,18 +51,18 @@ type AnyError = Box<dyn Error + Send + Sync>;
 /// nor a closed laptop stops it, and relays its events.
 pub(super) async fn execute<R, W>(
     server: &Server,
-    transaction: Transaction,
+    order: Order,
     channel: &mut Channel<R, W>,
 ) -> Result<(), WireError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let host = transaction.host.clone();
-    let id = transaction.id.clone();
+    let host = order.transaction.host.clone();
+    let id = order.transaction.id.clone();
     let started = {
         let server = server.clone();
-        task::spawn_blocking(move || start(&server, &transaction)).await
+        task::spawn_blocking(move || start(&server, &order)).await
     };
     match started {
         Ok(Ok(())) => follow(server, &host, &id, channel).await,
@@ -81,7 +81,8 @@ enum StartError {
 
 /// A plan is used once, however many ask for it at the same moment: one of them makes
 /// its file and its unit.
-fn start(server: &Server, transaction: &Transaction) -> Result<(), StartError> {
+fn start(server: &Server, order: &Order) -> Result<(), StartError> {
+    let transaction = &order.transaction;
     let layout = Layout::new(transaction.host.clone());
     let id = &transaction.id;
     let other = |error: FileError| StartError::Other(error.into());
@@ -92,7 +93,7 @@ fn start(server: &Server, transaction: &Transaction) -> Result<(), StartError> {
     if is_used()? {
         return Err(StartError::Used);
     }
-    start_unit(server, transaction).map_err(|error| match is_used() {
+    start_unit(server, order).map_err(|error| match is_used() {
         Ok(false) => StartError::Other(error),
         Ok(true) => StartError::Used,
         Err(error) => error,
@@ -107,8 +108,9 @@ fn used() -> Reply {
     })
 }
 
-fn start_unit(server: &Server, transaction: &Transaction) -> Result<(), AnyError> {
-    let plan = write_plan(server, transaction)?;
+fn start_unit(server: &Server, order: &Order) -> Result<(), AnyError> {
+    let transaction = &order.transaction;
+    let plan = write_plan(server, order)?;
     let host = &transaction.host;
     // A plan that found the lock held has told so, and may be applied again.
     let told = Tail::of(server, host, &transaction.id).path;
@@ -137,15 +139,15 @@ fn start_unit(server: &Server, transaction: &Transaction) -> Result<(), AnyError
 }
 
 /// Writes the plan to memory, not to disk: it holds secrets.
-fn write_plan(server: &Server, transaction: &Transaction) -> Result<PathBuf, FileError> {
+fn write_plan(server: &Server, order: &Order) -> Result<PathBuf, FileError> {
     let directory = Path::new(layout::RUNTIME);
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(server.path(directory))
         .map_err(FileError::at("create", directory))?;
-    let path = directory.join(format!("{}.json", transaction.id));
-    let text = serde_json::to_vec(transaction).expect("a transaction is JSON");
+    let path = directory.join(format!("{}.json", order.transaction.id));
+    let text = serde_json::to_vec(order).expect("an order is JSON");
     fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -1,14 +1,13 @@
 //! Where a service writes its log, and what it wrote since a moment.
 
 use std::{
-    fs::File,
     io::{self, Read, Seek, SeekFrom},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use super::{FileError, ProgramError, Server};
+use super::{Account, FileError, ProgramError, Server, log_file};
 
 /// Where a service's log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +27,8 @@ pub struct LogPosition {
     cursor: Option<String>,
     /// The file's inode and size; zeros where there is none yet.
     offset: (u64, u64),
+    /// Who writes the file; none where that is not known.
+    writer: Option<Account>,
     /// When it was marked.
     taken: Instant,
 }
@@ -53,11 +54,12 @@ impl LogSource {
         command.args(["--lines=0", "--show-cursor", "--quiet", "--no-pager"]);
         let text = server.run(&mut command)?;
         let cursor = text.trim().strip_prefix("-- cursor: ").map(str::to_owned);
+        let writer = log_file::writer(server, self)?;
         let offset = match &self.file {
             Some(path) => size_of(&server.path(path)).map_err(FileError::at("read", path))?,
             None => (0, 0),
         };
-        Ok(LogPosition { source: self.clone(), cursor, offset, taken: Instant::now() })
+        Ok(LogPosition { source: self.clone(), cursor, offset, writer, taken: Instant::now() })
     }
 }
 
@@ -83,7 +85,7 @@ impl LogPosition {
         }
         let mut text = server.run(&mut command)?;
         if let Some(path) = &self.source.file {
-            let file = read_after(&server.path(path), self.offset);
+            let file = read_after(&server.path(path), self.offset, self.writer.as_ref());
             text.push_str(&file.map_err(FileError::at("read", path))?);
         }
         Ok(text)
@@ -103,11 +105,12 @@ fn size_of(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 /// Reads a file from an offset on, or all of it where it is another file by now.
-fn read_after(path: &Path, (inode, size): (u64, u64)) -> io::Result<String> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-        file => file?,
-    };
+fn read_after(
+    path: &Path,
+    (inode, size): (u64, u64),
+    writer: Option<&Account>,
+) -> io::Result<String> {
+    let Some(mut file) = log_file::open(path, writer)? else { return Ok(String::new()) };
     let metadata = file.metadata()?;
     let same = metadata.ino() == inode && metadata.len() >= size;
     let start = if same { size } else { 0 }.max(metadata.len().saturating_sub(LARGEST));
@@ -119,7 +122,10 @@ fn read_after(path: &Path, (inode, size): (u64, u64)) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write};
+    use std::{
+        fs::{self, File},
+        io::Write,
+    };
 
     use super::*;
 
@@ -128,15 +134,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("odoo.log");
         let nothing = size_of(&path).unwrap();
-        assert_eq!(read_after(&path, nothing).unwrap(), "");
+        assert_eq!(read_after(&path, nothing, None).unwrap(), "");
         fs::write(&path, "one\n").unwrap();
-        assert_eq!(read_after(&path, nothing).unwrap(), "one\n");
+        assert_eq!(read_after(&path, nothing, None).unwrap(), "one\n");
         let position = size_of(&path).unwrap();
         let mut file = File::options().append(true).open(&path).unwrap();
         file.write_all(b"two\n").unwrap();
-        assert_eq!(read_after(&path, position).unwrap(), "two\n");
+        assert_eq!(read_after(&path, position, None).unwrap(), "two\n");
         fs::rename(&path, directory.path().join("odoo.log.1")).unwrap();
         fs::write(&path, "three\n").unwrap();
-        assert_eq!(read_after(&path, position).unwrap(), "three\n");
+        assert_eq!(read_after(&path, position, None).unwrap(), "three\n");
     }
 }

@@ -1,13 +1,13 @@
 //! Logs that grow: their last lines, and then what is added.
 
 use std::{
-    fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use super::{
+    Account, log_file,
     log_source::{LogError, LogSource},
     server::{FileError, Server},
 };
@@ -29,9 +29,13 @@ pub(super) struct LogTail {
 
 impl LogTail {
     /// Begins with the last lines.
-    pub(super) fn new(source: LogSource, lines: usize) -> Self {
-        let file = source.file.map(FileTail::new);
-        Self { unit: source.unit, cursor: None, file, lines: lines.min(MOST_LINES) }
+    ///
+    /// # Errors
+    /// Fails when it cannot be told who writes it.
+    pub(super) fn new(server: &Server, source: LogSource, lines: usize) -> Result<Self, LogError> {
+        let writer = log_file::writer(server, &source)?;
+        let file = source.file.map(|path| FileTail { writer, ..FileTail::new(path) });
+        Ok(Self { unit: source.unit, cursor: None, file, lines: lines.min(MOST_LINES) })
     }
 
     /// Returns what is new. It starts no program that outlives the call: whoever
@@ -77,12 +81,14 @@ pub(super) struct FileTail {
     path: PathBuf,
     inode: u64,
     offset: u64,
+    /// Who writes it; none for what root itself writes.
+    writer: Option<Account>,
 }
 
 impl FileTail {
     /// Begins with everything there is.
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, inode: 0, offset: 0 }
+        Self { path, inode: 0, offset: 0, writer: None }
     }
 
     /// Returns the whole lines that are new; none where there is no file.
@@ -96,9 +102,8 @@ impl FileTail {
     }
 
     fn new_text(&mut self, path: &Path) -> io::Result<String> {
-        let mut file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-            file => file?,
+        let Some(mut file) = log_file::open(path, self.writer.as_ref())? else {
+            return Ok(String::new());
         };
         let metadata = file.metadata()?;
         if metadata.ino() != self.inode || metadata.len() < self.offset {
@@ -122,7 +127,10 @@ pub(super) fn last<T>(mut items: Vec<T>, limit: usize) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write as _};
+    use std::{
+        fs::{self, File},
+        io::Write as _,
+    };
 
     use super::*;
 

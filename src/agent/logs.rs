@@ -91,17 +91,18 @@ struct Logs {
 }
 
 impl Logs {
-    fn open(server: &Server, request: &LogsRequest) -> Result<Self, FileError> {
+    fn open(server: &Server, request: &LogsRequest) -> Result<Self, LogError> {
         let layout = Layout::new(request.host.clone());
         let logfile = observe::kept_option(server, &layout, "logfile")?;
         let source = LogSource {
             unit: layout.unit_name(),
             file: logfile.map(Into::into).filter(|path: &std::path::PathBuf| path.is_absolute()),
         };
+        let odoo = request.odoo.then(|| LogTail::new(server, source, request.lines));
         Ok(Self {
             server: server.clone(),
             deploys: request.deploys.then(|| DeployTail::new(request.lines)),
-            odoo: request.odoo.then(|| LogTail::new(source, request.lines)),
+            odoo: odoo.transpose()?,
             layout,
         })
     }

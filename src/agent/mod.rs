@@ -8,6 +8,9 @@ mod entry;
 mod follow;
 mod session;
 
+mod keys;
+mod restricted;
+
 mod observe;
 mod recover;
 mod recovery_unit;
@@ -30,11 +33,13 @@ mod events;
 
 mod account;
 mod as_deployed;
+mod deployed_with;
 mod filestore;
 mod health;
 mod http;
 mod inspect;
 mod live_secrets;
+mod log_file;
 mod log_source;
 mod log_tail;
 mod nginx;
@@ -59,6 +64,7 @@ pub use inspect::{
     Bytecode, CheckRequest, CodeChange, InspectError, Inspector, Problem, SourcePair,
 };
 pub use journal::{Begin, Entry, JOURNAL_VERSION};
+pub use keys::KeyError;
 pub use log_source::{LogError, LogPosition, LogSource};
 pub use nginx::{Marker, Nginx, NginxError};
 pub use odoo_run::{

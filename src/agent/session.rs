@@ -1,18 +1,20 @@
 //! The agent's side of the conversation. It answers and relays; plans are
 //! executed by a process of their own.
 
-use std::{fs, io::Write as _};
+use std::{fs, io::Write as _, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task,
+    time::timeout,
 };
 
 use super::{
     follow, history,
     inspect::Inspector,
-    logs,
+    keys, logs,
     observe::{new_rows, observe, releases_of_host},
+    restricted::Guard,
     server::{FileError, Server},
     setup, status, with_causes,
 };
@@ -21,30 +23,58 @@ use crate::{
     layout::Layout,
     source::Store,
     wire::{
-        Channel, CompareRequest, Fault, FaultKind, PROTOCOLS, Reply, Request, Welcome, WireError,
+        Channel, CompareRequest, Fault, FaultKind, Hello, PROTOCOLS, Reply, Request, Welcome,
+        WireError,
     },
 };
 
-/// Answers requests until the controller hangs up.
+/// How long whoever holds a deploy key may take to say hello: a person, or a program that
+/// wants a file, waits for something that never comes.
+const HELLO_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Answers requests until the controller hangs up; under a deploy key those that the guard
+/// lets pass.
 ///
 /// # Errors
 /// Fails when the controller is gone in the middle or breaks the protocol.
-pub(super) async fn serve<R, W>(server: &Server, reader: R, writer: W) -> Result<(), WireError>
+pub(super) async fn serve<R, W>(
+    server: &Server,
+    guard: Option<&Guard>,
+    reader: R,
+    writer: W,
+) -> Result<(), WireError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let mut channel = Channel::new(reader, writer);
+    let mut is_first = true;
     loop {
-        let request: Request = match channel.receive().await {
+        let received = if guard.is_some() && is_first {
+            let hello = timeout(HELLO_PATIENCE, channel.receive()).await;
+            hello.unwrap_or(Err(WireError::NoHello))
+        } else {
+            channel.receive().await
+        };
+        is_first = false;
+        let mut request: Request = match received {
             Ok(request) => request,
             Err(WireError::Closed) => return Ok(()),
             Err(error) => return Err(error),
         };
-        match request {
-            Request::Execute(transaction) => {
-                follow::execute(server, *transaction, &mut channel).await?;
+        if let Some(Err(fault)) = guard.map(|guard| guard.check(server, &mut request)) {
+            channel.send(&Reply::Fault(fault)).await?;
+            if matches!(request, Request::Pack { .. }) {
+                // What comes next is no request.
+                return Ok(());
             }
+            continue;
+        }
+        match request {
+            Request::Hello(hello) => {
+                channel.send(&welcome(&hello, guard.is_some())).await?;
+            }
+            Request::Execute(order) => follow::execute(server, *order, &mut channel).await?,
             Request::Attach { host } => follow::attach(server, host, &mut channel).await?,
             Request::BreakLock { host, transaction } => {
                 follow::break_lock(server, host, transaction, &mut channel).await?;
@@ -67,12 +97,14 @@ where
     }
 }
 
+fn welcome(hello: &Hello, restricted: bool) -> Reply {
+    let protocol = PROTOCOLS.iter().find(|ours| hello.protocols.contains(ours)).copied();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Reply::Welcome(Welcome { protocol, version, restricted })
+}
+
 fn answer(server: &Server, request: Request) -> Reply {
     match request {
-        Request::Hello(hello) => {
-            let protocol = PROTOCOLS.iter().find(|ours| hello.protocols.contains(ours)).copied();
-            Reply::Welcome(Welcome { protocol, version: env!("CARGO_PKG_VERSION").to_owned() })
-        }
         Request::Observe(request) => {
             let settled = follow::settle(server, &request.host).map_err(|error| fault(&error));
             let observed =
@@ -102,7 +134,11 @@ fn answer(server: &Server, request: Request) -> Reply {
             Ok(rows) => Reply::Counted(rows),
             Err(error) => fault(&error),
         },
-        Request::Pack { .. }
+        Request::Authorize(request) => keys::answer_authorize(server, &request),
+        Request::Keys => keys::answer_keys(server),
+        Request::Revoke(which) => keys::answer_revoke(server, &which),
+        Request::Hello(_)
+        | Request::Pack { .. }
         | Request::Logs(_)
         | Request::Server(_)
         | Request::Execute(_)

@@ -499,4 +499,4 @@ pub(super) fn failure(step: &str, error: &StepError) -> Failure {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(super) use tests::transaction as sample;
+pub(super) use tests::{program, transaction as sample};

@@ -5,7 +5,10 @@ use super::{
     arguments::{AgentArguments, AgentCommand},
     terminal::Terminal,
 };
-use crate::agent::{self, AgentError};
+use crate::{
+    agent::{self, AgentError},
+    host::KeyName,
+};
 
 pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCode {
     let server = agent::open_server(arguments.root, arguments.path);
@@ -16,7 +19,7 @@ pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCod
         }
         Some(AgentCommand::Recover { host, .. }) => agent::run_recovery(&server, host.as_ref()),
         Some(AgentCommand::Setup) => agent::run_setup(&server),
-        None => session(&server),
+        None => session(&server, arguments.key),
     };
     match done {
         Ok(()) => ExitCode::Success,
@@ -27,7 +30,11 @@ pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCod
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn session(server: &agent::Server) -> Result<(), AgentError> {
-    agent::run_session(server).await
+fn session(server: &agent::Server, key: Option<KeyName>) -> Result<(), AgentError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().expect("an operating system with epoll");
+    let done = runtime.block_on(agent::run_session(server, key));
+    // A controller that says nothing, and does not hang up either, is not waited for.
+    runtime.shutdown_background();
+    done
 }

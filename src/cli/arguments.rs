@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::host::{HostName, ModuleName, parse_duration};
+use crate::host::{HostName, KeyName, ModuleName, parse_duration};
 use crate::source::Branch;
 
 /// Puts an Odoo instance live from Git: code, configuration, database modules
@@ -66,7 +66,7 @@ pub(super) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Prepares servers, and says what is wrong with them.
+    /// Prepares servers, says what is wrong with them, and which keys may deploy to them.
     Server(server::ServerArguments),
     /// Runs on a server, started by a controller.
     #[command(hide = true)]
@@ -327,9 +327,13 @@ pub(super) struct InitArguments {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct AgentArguments {
     #[command(subcommand)]
     pub(super) command: Option<AgentCommand>,
+    /// Serves a deploy key: only what its record allows.
+    #[arg(long, value_parser = KeyName::parse, value_name = "NAME")]
+    pub(super) key: Option<KeyName>,
     /// A directory that stands for the machine; for tests.
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,

@@ -1,6 +1,9 @@
 //! `deploy server`.
 
+mod authorize;
 mod doctor;
+mod keys;
+mod revoke;
 mod setup;
 
 use std::path::Path;
@@ -20,5 +23,8 @@ pub(super) fn run(
     match &arguments.command {
         ServerCommand::Setup(arguments) => setup::run(directory, arguments, terminal),
         ServerCommand::Doctor(arguments) => doctor::run(directory, arguments, terminal),
+        ServerCommand::Authorize(arguments) => authorize::run(directory, arguments, terminal),
+        ServerCommand::Keys(arguments) => keys::run(directory, arguments, terminal),
+        ServerCommand::Revoke(arguments) => revoke::run(directory, arguments, terminal),
     }
 }

@@ -12,6 +12,7 @@ mod load;
 mod mask;
 mod names;
 mod nearest;
+mod pattern;
 mod place;
 mod reader;
 mod rendered;
@@ -25,8 +26,9 @@ pub use host::{AddonsDirectory, DeployOptions, Host, NginxOptions, Origin, Setti
 pub use load::{FileSource, HOSTS_DIRECTORY, WorkingTree, host_file_path, host_names};
 pub use mask::shown_line;
 pub use names::{
-    DatabaseName, EnvironmentName, HostName, InvalidName, ModuleName, ServerName, UserName,
+    DatabaseName, EnvironmentName, HostName, InvalidName, KeyName, ModuleName, ServerName, UserName,
 };
 pub(crate) use nearest::did_you_mean;
+pub use pattern::{HostPattern, matches_stars};
 pub use reader::parse_duration;
 pub use rendered::{KEPT, RenderedOptions, RenderedValue};

@@ -97,6 +97,11 @@ name!(
     UserName, "user name", "a-z, 0-9, `-` and `_`, starting with a letter or `_`, at most 32",
     is_user_name
 );
+name!(
+    /// A deploy key of a server. It is part of a command line and of file names.
+    KeyName, "name of a key", "a-z, 0-9, `-` and `_`, starting with a letter or digit, at most 48",
+    is_key_name
+);
 
 fn is_hostname(text: &str) -> bool {
     // 200 leaves room for `odoo-` and `.service` in a file name.
@@ -129,6 +134,13 @@ fn is_module_name(text: &str) -> bool {
 fn is_user_name(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+}
+
+fn is_key_name(text: &str) -> bool {
+    // sudo passes files of sudoers.d by that have a dot in their name.
+    (1..=48).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
 }
 

@@ -44,6 +44,8 @@ pub use rollback::{
     COUNTED_ROWS, KnownRelease, Restoration, Rollback, RollbackPlan, RowCount, choose_release,
     restorations,
 };
+#[cfg(test)]
+pub(crate) use sample::{SamplePlan, sample_plans};
 pub use step::{
     CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, Restore, RolledBack, Service, Snapshot,
     Step, Summary, Transaction, UpgradeModules,

@@ -1,8 +1,11 @@
 //! A host and a release that match. Each test of the plan changes what it is about.
 
 mod parts;
+mod plans;
 
 use std::{collections::BTreeMap, path::PathBuf};
+
+pub(crate) use self::plans::{SamplePlan, sample_plans};
 
 use self::parts::{desired, observed};
 use super::{

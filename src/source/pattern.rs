@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Branch;
-use crate::host::InvalidName;
+use crate::host::{InvalidName, matches_stars};
 
 /// A branch name in which `*` stands for any text, `/` included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,21 +26,7 @@ impl BranchPattern {
     /// Tells whether the branch is one of the pattern's.
     #[must_use]
     pub fn matches(&self, branch: &Branch) -> bool {
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = branch.as_str().strip_prefix(first) else { return false };
-        let mut parts = parts.peekable();
-        if parts.peek().is_none() {
-            return rest.is_empty();
-        }
-        while let Some(part) = parts.next() {
-            if parts.peek().is_none() {
-                return rest.ends_with(part);
-            }
-            let Some(at) = rest.find(part) else { return false };
-            rest = &rest[at + part.len()..];
-        }
-        true
+        matches_stars(&self.0, branch.as_str())
     }
 }
 

@@ -49,6 +49,15 @@ pub enum TransportError {
         /// The agent's version.
         version: String,
     },
+    /// There is no agent that the key could use, and over a key that can only deploy
+    /// nothing is installed.
+    #[error("server {server} cannot be deployed to by this key: {message}")]
+    DeployKey {
+        /// The server.
+        server: ServerName,
+        /// What is wrong with the agent there.
+        message: String,
+    },
     /// The agent ended at once.
     #[error("the agent on server {server} did not answer: {message}")]
     Silent {
@@ -89,6 +98,10 @@ impl TransportError {
             Self::NoAgent { .. } | Self::Install { .. } | Self::Protocol { .. } => {
                 Some(format!("put this executable there as `{}`, owned by root", layout::AGENT))
             }
+            Self::DeployKey { server, .. } => Some(format!(
+                "a deploy key replaces no agent: run `deploy server setup --server {server}` with \
+                 a full login, and deploy again"
+            )),
             Self::Wire(_) => Some(
                 "what was begun on the server goes on there by itself and is recorded".to_owned(),
             ),
@@ -101,7 +114,11 @@ impl TransportError {
     pub const fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Sudo { .. } | Self::NoAgent { .. } | Self::Install { .. } | Self::Protocol { .. }
+            Self::Sudo { .. }
+                | Self::NoAgent { .. }
+                | Self::Install { .. }
+                | Self::Protocol { .. }
+                | Self::DeployKey { .. }
         )
     }
 
@@ -117,6 +134,10 @@ impl TransportError {
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
         if has(&["command not found", "No such file or directory", "Exec format error"]) {
             Self::NoAgent { server }
+        } else if said.contains("unexpected argument '--key'") {
+            // An agent from before there were deploy keys.
+            let message = "the agent there is too old to know deploy keys".to_owned();
+            Self::DeployKey { server, message }
         } else if has(&[
             "password is required",
             "not allowed",
@@ -153,5 +174,8 @@ mod tests {
             TransportError::NoAgent { .. }
         ));
         assert!(matches!(read("thread panicked"), TransportError::Silent { .. }));
+        let old = read("error: unexpected argument '--key' found\n");
+        assert!(matches!(old, TransportError::DeployKey { .. }) && !old.calls_for_installation());
+        assert!(old.hint().unwrap().contains("deploy server setup --server lab"));
     }
 }

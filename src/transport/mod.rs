@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use error::TransportError;
 
 use crate::{
+    causes::with_causes,
     host::ServerName,
     settings::Server,
     wire::{Channel, Hello, PROTOCOLS, Reply, Request, Welcome},
@@ -90,6 +91,12 @@ impl Agent {
         let mut agent = Self::start(&connection).await?;
         let why = match agent.greet(first).await {
             Ok(Greeting::Understood(reply)) => return Ok((agent, reply)),
+            Ok(Greeting::Stranger(welcome)) if welcome.restricted => {
+                let version = welcome.version;
+                let message =
+                    format!("the agent there (version {version}) speaks another protocol");
+                return Err(TransportError::DeployKey { server: name.clone(), message });
+            }
             Ok(Greeting::Stranger(welcome)) => {
                 TransportError::Protocol { server: name.clone(), version: welcome.version }
             }
@@ -97,6 +104,12 @@ impl Agent {
         };
         if !why.calls_for_installation() {
             return Err(why);
+        }
+        if !connection.has_shell().await? {
+            return Err(TransportError::DeployKey {
+                server: name.clone(),
+                message: with_causes(&why),
+            });
         }
         connection.install(&machine.executable).await?;
         let mut agent = Self::start(&connection).await?;

@@ -74,6 +74,19 @@ impl Connection {
         Ok((line, Channel::new(Box::new(reader), Box::new(writer))))
     }
 
+    /// Tells whether the key runs what it is asked to. One that can only deploy starts
+    /// the agent instead: a script that installs something would be its input.
+    pub(super) async fn has_shell(&self) -> Result<bool, TransportError> {
+        const ANSWER: &str = "odoo-deploy";
+        let mut child = self.spawn(&format!("echo {ANSWER}")).await?;
+        drop(child.stdin().take());
+        let mut said = Vec::new();
+        let stdout = child.stdout().take().expect("stdout is piped");
+        let mut stdout = stdout.take(1 << 10);
+        let _ = tokio::time::timeout(KEEP_ALIVE, stdout.read_to_end(&mut said)).await;
+        Ok(said.trim_ascii() == ANSWER.as_bytes())
+    }
+
     /// Puts this executable on the server. It takes its place as a whole: a
     /// connection that breaks in the middle leaves what was there.
     pub(super) async fn install(&self, executable: &Path) -> Result<(), TransportError> {

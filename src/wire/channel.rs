@@ -20,6 +20,9 @@ pub enum WireError {
     /// The other side is gone.
     #[error("the connection to the agent was closed")]
     Closed,
+    /// Nothing was said at all.
+    #[error("nobody said hello: only `deploy` talks to this program, and the key opens no other")]
+    NoHello,
     /// Reading or writing failed.
     #[error("failed to talk to the agent")]
     Io(#[source] io::Error),

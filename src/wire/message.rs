@@ -9,9 +9,12 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed, RowCount,
-        Service, SourcePair, Summary, Transaction, TransactionId,
+        Service, SourcePair, Summary, TransactionId,
     },
-    wire::{LockFacts, LogLine, LogsRequest, StatusFacts},
+    wire::{
+        AuthorizeRequest, AuthorizedKey, KeyChange, LockFacts, LogLine, LogsRequest, Order,
+        StatusFacts, WhichKey,
+    },
 };
 
 /// The protocols this executable speaks, newest first.
@@ -36,6 +39,9 @@ pub struct Welcome {
     pub protocol: Option<u32>,
     /// The agent's version.
     pub version: String,
+    /// Whether the key can only deploy: nothing can be installed over it.
+    #[serde(default)]
+    pub restricted: bool,
 }
 
 /// What the controller asks for.
@@ -56,7 +62,7 @@ pub enum Request {
         bytes: u64,
     },
     /// Asks for a transaction; events follow until it is finished.
-    Execute(Box<Transaction>),
+    Execute(Box<Order>),
     /// Asks for the transaction that runs, else for the last one: it is described, and
     /// its events follow from the first one until it is finished.
     Attach {
@@ -100,6 +106,12 @@ pub enum Request {
     CountRows(Box<CountRequest>),
     /// Asks something of the server as a machine.
     Server(super::ServerRequest),
+    /// Asks that a key may deploy some hosts.
+    Authorize(Box<AuthorizeRequest>),
+    /// Asks which keys can only deploy.
+    Keys,
+    /// Asks that a key may not deploy any more.
+    Revoke(WhichKey),
 }
 
 /// What is to be observed.
@@ -139,6 +151,8 @@ pub struct CountRequest {
 /// Which Python files are to be compared.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CompareRequest {
+    /// The host whose code it is.
+    pub host: HostName,
     /// How Odoo is run: its interpreter and user compare.
     pub service: Service,
     /// The files.
@@ -179,6 +193,12 @@ pub enum Reply {
     Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
     /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
     Server(super::ServerReply),
+    /// Answers [`Request::Authorize`].
+    Authorized(Box<AuthorizedKey>, KeyChange),
+    /// Answers [`Request::Keys`], by name.
+    Keys(Vec<AuthorizedKey>),
+    /// Answers [`Request::Revoke`].
+    Revoked(Box<AuthorizedKey>),
 }
 
 /// The releases of a host.

@@ -46,3 +46,18 @@ pub(super) async fn ask(
         reply => Ok(reply),
     }
 }
+
+/// Asks a server one thing that concerns no host, and hangs up.
+pub(super) async fn ask_server(
+    project: &Project,
+    name: &ServerName,
+    question: &Request,
+) -> Result<Reply, WorkflowError> {
+    let server = server(&project.settings, name)?;
+    let (agent, reply) = Agent::connect(name, server, &project.machine, question).await?;
+    agent.close().await;
+    match reply {
+        Reply::Fault(fault) => Err(fault.into()),
+        reply => Ok(reply),
+    }
+}

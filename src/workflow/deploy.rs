@@ -1,5 +1,6 @@
 //! The main job: brings one host to a commit, all or nothing.
 
+mod draft;
 mod notes;
 
 use std::{collections::BTreeSet, io::Read as _, path::PathBuf, time::Duration};
@@ -20,20 +21,18 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record, make_plan,
+        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record,
     },
     render,
     secret::{Redactor, is_sensitive_key},
     settings::{Environment, Settings},
     source::{Addon, CommitLog, TreeId},
     transport::Agent,
-    wire::{CHUNK, ObserveRequest, Reply, Request},
+    wire::{CHUNK, FileInputs, ObserveRequest, Order, Reply, Request},
 };
 
+pub(super) use self::draft::{Compared, Draft};
 pub use super::desire::{ConfigFrom, Revision};
-
-/// How many commits a plan shows.
-const SHOWN_COMMITS: usize = 20;
 
 /// How long a wait for the lock lasts between two looks.
 const LOCK_INTERVAL: Duration = Duration::from_secs(2);
@@ -108,6 +107,7 @@ pub struct Prepared {
     pub notes: Vec<String>,
     /// Knows every secret that was resolved.
     pub redactor: Redactor,
+    inputs: FileInputs,
     target: Target,
     agent: Agent,
 }
@@ -129,13 +129,14 @@ pub async fn prepare(
     drop(renderer);
     let (mut agent, observed) = observe(project, request, &target, &wanted, listen).await?;
     let scene = Scene { project, request, target: &target, observed: &observed };
-    let (desired, redactor) = scene.compare(wanted, &mut agent).await?;
-    let saved = request.saved.as_ref().map_or(Ok(()), |saved| saved.verify(&desired, &observed));
+    let compared = scene.compare(wanted, &mut agent).await?;
+    let is_same = |saved: &SavedPlan| saved.verify(&compared.desired, &observed);
+    let saved = request.saved.as_deref().map_or(Ok(()), is_same);
     if let Err(error) = saved {
         agent.close().await;
         return Err(error);
     }
-    Draft { target, observed, desired, redactor }.plan(agent).await
+    Draft { target, observed, compared }.plan(agent).await
 }
 
 /// What a wish is compared with.
@@ -152,10 +153,11 @@ impl Scene<'_> {
         &self,
         wanted: Wanted,
         agent: &mut Agent,
-    ) -> Result<(Desired, Redactor), WorkflowError> {
+    ) -> Result<Compared, WorkflowError> {
         let Scene { project, request, target, observed } = *self;
         let live = live_code(target, observed)?;
         let comparison = modules::Comparison {
+            host: &request.host,
             tree: &target.tree,
             cache: &target.cache,
             directories: &wanted.directories,
@@ -170,42 +172,10 @@ impl Scene<'_> {
         let files = both_files(&renderer, observed, sensitive_keys, &request.mask_key)?;
         let mut redactor = Redactor::default();
         wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
+        let inputs = renderer.inputs(observed.server.has_ipv6)?;
         let findings = Findings { wanted, live, diffs, files };
-        Ok((desire(project, request, target, findings, observed), redactor))
-    }
-}
-
-/// What a plan is made of.
-pub(super) struct Draft {
-    pub(super) target: Target,
-    pub(super) observed: Observed,
-    pub(super) desired: Desired,
-    pub(super) redactor: Redactor,
-}
-
-impl Draft {
-    /// Makes the plan; the agent is left where something stands in its way.
-    pub(super) async fn plan(self, agent: Agent) -> Result<Prepared, WorkflowError> {
-        let Self { target, observed, desired, redactor } = self;
-        let plan = match make_plan(&desired, &observed) {
-            Ok(plan) => plan,
-            Err(obstacles) => {
-                agent.close().await;
-                return Err(WorkflowError::Obstacles(obstacles));
-            }
-        };
-        Ok(Prepared {
-            log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
-            environment: target.environment()?.clone(),
-            settings: target.settings.clone(),
-            notes: notes::notes(&target, &observed),
-            plan,
-            observed,
-            desired,
-            redactor,
-            target,
-            agent,
-        })
+        let desired = desire(project, request, target, findings, observed);
+        Ok(Compared { desired, inputs, redactor })
     }
 }
 
@@ -325,8 +295,9 @@ impl Prepared {
     /// Fails where the transaction could not be begun.
     pub async fn begin(mut self) -> Result<Following, WorkflowError> {
         let host = self.desired.host.clone();
-        let transaction = Box::new(self.plan.transaction.clone());
-        if let Err(source) = self.agent.send(&Request::Execute(transaction)).await {
+        let transaction = self.plan.transaction.clone();
+        let order = Order { transaction, inputs: self.inputs };
+        if let Err(source) = self.agent.send(&Request::Execute(Box::new(order))).await {
             return Err(WorkflowError::LostSight { host, source });
         }
         let public = Public::of(&self.target.host, &self.target.settings);

@@ -7,7 +7,7 @@ use crate::{
     settings::PolicyError,
     source::SourceError,
     transport::TransportError,
-    wire::Fault,
+    wire::{Fault, FaultKind},
 };
 
 /// Why a story ended before its plan was carried out, or without an outcome.
@@ -40,7 +40,7 @@ pub enum WorkflowError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// The agent could not answer.
-    #[error("the agent failed: {0}")]
+    #[error("{}", said(.0))]
     Fault(#[from] Fault),
     /// The agent answered something else.
     #[error("the agent answered something else than it was asked")]
@@ -99,6 +99,16 @@ impl WorkflowError {
     /// Describes something the operator asked for that cannot be.
     pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// What the agent refuses is no failure of its own.
+fn said(fault: &Fault) -> String {
+    match fault.kind {
+        FaultKind::Refused => fault.to_string(),
+        FaultKind::Protocol | FaultKind::Internal | FaultKind::Used => {
+            format!("the agent failed: {fault}")
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     secret::{Part, Secret, Secrets},
     settings::{Server, Settings},
     source::SourceError,
+    wire::FileInputs,
 };
 
 /// A host with its secrets and templates: what can be rendered for any release.
@@ -132,6 +133,16 @@ impl Renderer<'_> {
         Ok((files, vhost.map(|vhost| vhost.marker)))
     }
 
+    /// Says what the files of root's are made of: where the server has to render them itself.
+    pub(super) fn inputs(&self, has_ipv6: bool) -> Result<FileInputs, WorkflowError> {
+        Ok(FileInputs {
+            unit: self.unit(&self.options(ReleaseNumber(0))?),
+            vhost: self.vhost_input(has_ipv6)?,
+            unit_template: self.templates.unit.clone(),
+            vhost_template: self.templates.vhost.clone(),
+        })
+    }
+
     /// Says how Odoo is run.
     pub(super) fn service(&self, options: &Options) -> Service {
         let host = self.host;
@@ -198,6 +209,11 @@ impl Renderer<'_> {
     }
 
     fn vhost(&self, has_ipv6: bool) -> Result<Option<render::Vhost>, WorkflowError> {
+        let Some(input) = self.vhost_input(has_ipv6)? else { return Ok(None) };
+        Ok(Some(render::vhost(&input, self.templates.vhost.as_deref())?))
+    }
+
+    fn vhost_input(&self, has_ipv6: bool) -> Result<Option<VhostInput>, WorkflowError> {
         let host = self.host;
         let Some(nginx) = &host.nginx else { return Ok(None) };
         let tls = match &nginx.tls {
@@ -206,7 +222,7 @@ impl Renderer<'_> {
                 Some(VhostTls { certificate: certificate.clone(), key: key.clone() })
             }
         };
-        let input = VhostInput {
+        Ok(Some(VhostInput {
             host: host.name.clone(),
             aliases: nginx.aliases.clone(),
             port: nginx.port,
@@ -219,8 +235,7 @@ impl Renderer<'_> {
             client_max_body_size: nginx.client_max_body_size.clone(),
             database_manager: nginx.database_manager,
             acme_webroot: None,
-        };
-        Ok(Some(render::vhost(&input, self.templates.vhost.as_deref())?))
+        }))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod follow;
 pub mod history;
 pub mod init;
+pub mod key;
 pub mod lock;
 pub mod logs;
 pub mod render;

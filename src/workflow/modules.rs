@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::WorkflowError;
 use crate::{
-    host::ModuleName,
+    host::{HostName, ModuleName},
     odoo::functions_called,
     plan::{
         CodeChange, ModuleDiff, ModuleDiffs, Observed, SeenAddon, Service, SourcePair, differs,
@@ -23,6 +23,7 @@ pub(super) struct Live {
 
 /// What is compared with what.
 pub(super) struct Comparison<'a> {
+    pub(super) host: &'a HostName,
     pub(super) tree: &'a SourceTree,
     pub(super) cache: &'a Cache,
     pub(super) directories: &'a [PathBuf],
@@ -39,7 +40,7 @@ pub(super) async fn diffs(
     comparison: &Comparison<'_>,
     agent: &mut Agent,
 ) -> Result<ModuleDiffs, WorkflowError> {
-    let Comparison { tree, cache, directories, addons, live, observed, service } = *comparison;
+    let Comparison { tree, cache, directories, addons, live, observed, .. } = *comparison;
     let mut diffs = ModuleDiffs::new();
     let mut pairs = Vec::new();
     let mut owners = Vec::new();
@@ -67,7 +68,7 @@ pub(super) async fn diffs(
             ModuleDiff { old_manifest: Some(old.manifest.clone()), files, python: BTreeMap::new() };
         diffs.insert((commit, addon.name.clone()), diff);
     }
-    let changes = compare(&pairs, service, agent).await?;
+    let changes = compare(comparison, &pairs, agent).await?;
     for ((owner, pair), change) in owners.into_iter().zip(&pairs).zip(changes) {
         let diff = diffs.get_mut(&owner).expect("each pair belongs to a diff");
         diff.python.insert(pair.path.clone().into(), change);
@@ -152,14 +153,18 @@ fn hooks(tree: &SourceTree, old: &Addon, new: &Addon) -> Result<Vec<String>, Wor
 }
 
 async fn compare(
+    comparison: &Comparison<'_>,
     pairs: &[SourcePair],
-    service: &Service,
     agent: &mut Agent,
 ) -> Result<Vec<CodeChange>, WorkflowError> {
     if pairs.is_empty() {
         return Ok(Vec::new());
     }
-    let request = CompareRequest { service: service.clone(), pairs: pairs.to_vec() };
+    let request = CompareRequest {
+        host: comparison.host.clone(),
+        service: comparison.service.clone(),
+        pairs: pairs.to_vec(),
+    };
     agent.send(&Request::Compare(Box::new(request))).await?;
     match agent.receive().await? {
         Reply::Compared(changes) if changes.len() == pairs.len() => Ok(changes),

@@ -87,7 +87,8 @@ impl Journey<'_> {
             return Err(overtaken());
         }
         let scene = Scene { project, request, target: &target, observed: &observed };
-        let (mut desired, redactor) = scene.compare(wanted, self.agent).await?;
+        let mut compared = scene.compare(wanted, self.agent).await?;
+        let desired = &mut compared.desired;
         desired.update = UpdateChoice::None;
         desired.install = Vec::new();
         let mut rollback = Rollback {
@@ -97,7 +98,7 @@ impl Journey<'_> {
         };
         desired.rollback = Some(rollback.clone());
         // Why a database cannot go back, the plan says.
-        let back = restorations(&desired, &observed).unwrap_or_default();
+        let back = restorations(desired, &observed).unwrap_or_default();
         if !back.is_empty() {
             let since = back.iter().map(|one| (one.restore.database.clone(), one.taken));
             let question = CountRequest {
@@ -109,7 +110,7 @@ impl Journey<'_> {
             rollback.lost = self.count(question).await?;
             desired.rollback = Some(rollback);
         }
-        Ok(Draft { target, observed, desired, redactor })
+        Ok(Draft { target, observed, compared })
     }
 
     /// Asks what was created since the snapshots were taken.

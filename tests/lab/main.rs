@@ -6,6 +6,7 @@
 mod calm;
 mod channels;
 mod content;
+mod deploy_key;
 mod drift;
 mod faults;
 mod flow;

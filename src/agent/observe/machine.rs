@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     agent::server::Server,
+    host::UserName,
     plan::{Listener, Space},
 };
 
@@ -20,8 +21,13 @@ pub(super) fn now() -> i64 {
 }
 
 /// Tells what version of Odoo is installed. Its `release.py` is read where it
-/// is found; only else Odoo is started, which takes a second.
-pub(in crate::agent) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result<String, String> {
+/// is found; only else Odoo is started, which takes a second: as its own user and group,
+/// who may be the ones that own the program.
+pub(in crate::agent) fn odoo_version(
+    server: &Server,
+    odoo_bin: &Path,
+    (user, group): (&str, &str),
+) -> Result<String, String> {
     if !server.path(odoo_bin).exists() {
         return Err(format!("`{}` does not exist", odoo_bin.display()));
     }
@@ -31,7 +37,9 @@ pub(in crate::agent) fn odoo_version(server: &Server, odoo_bin: &Path) -> Result
             return Ok(format!("Odoo {version}"));
         }
     }
-    let output = server.output(server.command(odoo_bin).arg("--version"));
+    let name = |text: &str| UserName::parse(text).map_err(|error| error.to_string());
+    let mut command = server.command_as(&name(user)?, &name(group)?, odoo_bin);
+    let output = server.output(command.arg("--version"));
     let output = output.map_err(|error| super::super::with_causes(&error))?;
     if !output.status.success() {
         return Err(output.message());

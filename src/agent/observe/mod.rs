@@ -6,7 +6,7 @@ mod releases;
 mod service;
 
 pub(super) use machine::{listeners, odoo_version};
-pub(super) use releases::releases_of_host;
+pub(super) use releases::{highest_directory, releases_of_host};
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};
 
@@ -58,7 +58,11 @@ fn server_facts(server: &Server, request: &ObserveRequest) -> Result<ServerFacts
     Ok(ServerFacts {
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         time: machine::now(),
-        odoo_version: machine::odoo_version(server, &service.odoo_bin),
+        odoo_version: machine::odoo_version(
+            server,
+            &service.odoo_bin,
+            (&service.user, &service.group),
+        ),
         code_space: machine::space(server, &Layout::new(request.host.clone()).base()),
         data_space: machine::space(server, &service.data_dir),
         database_space: machine::space(server, "/var/lib/postgresql".as_ref()),

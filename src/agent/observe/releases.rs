@@ -59,7 +59,10 @@ pub(super) fn releases(server: &Server, layout: &Layout) -> Result<Vec<ReleaseFa
 
 /// Returns the highest number of a release's directory, whether it was completed
 /// or not; 0 where there is none.
-pub(super) fn highest_directory(server: &Server, layout: &Layout) -> Result<u32, FileError> {
+pub(in crate::agent) fn highest_directory(
+    server: &Server,
+    layout: &Layout,
+) -> Result<u32, FileError> {
     Ok(numbers(server, layout)?.into_iter().map(|number| number.0).max().unwrap_or(0))
 }
 

@@ -22,7 +22,7 @@ pub(super) fn machine(server: &Server, request: &MachineRequest) -> MachineFacts
     let read = |path: &str| server.read(Path::new(path)).ok().flatten().unwrap_or_default();
     let memory = read("/proc/meminfo");
     let all = packages(server);
-    let odoo = odoo_version(server, Path::new(odoo::PROGRAM)).ok();
+    let odoo = odoo_version(server, Path::new(odoo::PROGRAM), ("odoo", "odoo")).ok();
     let clusters = clusters(server);
     let mut units = request.units.clone();
     units.extend(clusters.iter().map(|version| format!("postgresql@{version}-main.service")));

@@ -40,7 +40,8 @@ pub(super) fn install_package(
         }
         OdooPackage::Sent { .. } => install_file(work, Path::new(SENT))?,
     }
-    let found = odoo_version(server, Path::new(PROGRAM)).map_err(StepError::found)?;
+    let found =
+        odoo_version(server, Path::new(PROGRAM), ("odoo", "odoo")).map_err(StepError::found)?;
     if found == format!("Odoo {series}") {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use std::{
 use super::{StepError, release};
 use crate::{
     agent::{
-        as_deployed,
+        as_deployed, deployed_with,
         nginx::{self, Nginx},
         server::{FileError, Server},
         service::Systemd,
@@ -54,6 +54,7 @@ pub(super) fn way_back_of_vhost(run: &mut Run<'_>) -> Result<Vec<Undo>, StepErro
     let mut files = vec![run.layout.vhost()];
     if let Some(live) = noted_by_itself(run) {
         files.push(run.layout.as_deployed(live).join(as_deployed::VHOST));
+        files.push(deployed_with::path(&run.layout, live));
     }
     Ok(vec![Undo::RestoreFiles { files: set_copies_aside(run, &files)?, reader: Reader::Nginx }])
 }
@@ -68,7 +69,10 @@ fn noted_by_itself(run: &Run<'_>) -> Option<ReleaseNumber> {
 
 fn note_vhost(run: &Run<'_>, vhost: Option<&str>) -> Result<(), FileError> {
     match noted_by_itself(run) {
-        Some(live) => as_deployed::note_vhost(run.server, &run.layout, live, vhost),
+        Some(live) => {
+            as_deployed::note_vhost(run.server, &run.layout, live, vhost)?;
+            deployed_with::note(run.server, &run.layout, live, run.transaction)
+        }
         None => Ok(()),
     }
 }
@@ -157,7 +161,8 @@ fn reload_restored(
 ) -> Result<(), StepError> {
     let nginx = Nginx::new(run.server);
     let Err(error) = nginx.reload() else { return Ok(()) };
-    for (path, _) in files {
+    // The release's own notes are no files that nginx serves from.
+    for (path, _) in files.iter().filter(|(path, _)| *path == run.layout.vhost()) {
         let restored = run.server.read(path)?;
         let host = run.transaction.host.as_str();
         if !restored.is_some_and(|text| nginx.serves(host, MARKER_PATH, &text)) {

@@ -10,7 +10,7 @@ use std::{
 use super::StepError;
 use crate::{
     agent::{
-        Account, as_deployed, observe,
+        Account, as_deployed, deployed_with, observe,
         server::{FileError, Server},
         transaction::Run,
         undo::Undo,
@@ -85,6 +85,7 @@ fn write_files(run: &Run<'_>, step: &CheckOut, release: &Path) -> Result<(), Ste
         vhost: step.vhost.clone(),
     };
     as_deployed::write(server, &run.layout, step.record.number, &files)?;
+    deployed_with::note(server, &run.layout, step.record.number, run.transaction)?;
     let record = serde_json::to_string_pretty(&step.record).expect("a record is JSON");
     write(server, &release.join("release.json"), &record, 0o644)?;
     write_state(server, &run.layout, step.record.number, ReleaseState::Prepared)?;

@@ -39,7 +39,7 @@ const TELLING: &str = "#!/bin/sh\necho 'odoo-a.test.service: geheim' >&2\nexit 1
 
 /// Returns a file with the program's text. Each is written once and then linked: a
 /// file that was just written, and that another thread's child has open, does not run.
-fn program(text: &str) -> PathBuf {
+pub(in crate::agent) fn program(text: &str) -> PathBuf {
     static WRITING: Mutex<()> = Mutex::new(());
     let name = format!("odoo-deploy-test-{}", &blake3::hash(text.as_bytes()).to_hex()[..16]);
     let path = std::env::temp_dir().join(name);

@@ -1,8 +1,10 @@
-//! What can be typed after `deploy server`.
+//! What can be typed behind `deploy server`.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::host::ServerName;
+use crate::host::{HostPattern, KeyName, ServerName, UserName};
 
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ServerArguments {
@@ -21,6 +23,28 @@ pub(in crate::cli) enum ServerCommand {
     ///
     /// Ends with 3 where it found something.
     Doctor(DoctorArguments),
+    /// Lets a key deploy some hosts of a server, and do nothing else there.
+    ///
+    /// Run it with a login that may do everything. Done again, it changes what is not as it
+    /// should be.
+    Authorize(AuthorizeArguments),
+    /// Lists the keys that can only deploy.
+    Keys(KeysArguments),
+    /// Takes a key away that could deploy: at once, also from whoever is connected with it.
+    Revoke(RevokeArguments),
+}
+
+impl ServerArguments {
+    /// Tells whether objects are to be printed.
+    pub(in crate::cli) const fn json(&self) -> bool {
+        match &self.command {
+            ServerCommand::Setup(arguments) => arguments.json,
+            ServerCommand::Doctor(arguments) => arguments.json,
+            ServerCommand::Authorize(arguments) => arguments.json,
+            ServerCommand::Keys(arguments) => arguments.json,
+            ServerCommand::Revoke(arguments) => arguments.json,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -49,12 +73,58 @@ pub(in crate::cli) struct DoctorArguments {
     pub(in crate::cli) json: bool,
 }
 
-impl ServerArguments {
-    /// Tells whether objects are wished.
-    pub(in crate::cli) const fn json(&self) -> bool {
-        match &self.command {
-            ServerCommand::Setup(setup) => setup.json,
-            ServerCommand::Doctor(doctor) => doctor.json,
-        }
-    }
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct AuthorizeArguments {
+    /// The server, as `config/deploy.toml` names it.
+    #[arg(long, value_parser = ServerName::parse, value_name = "SERVER")]
+    pub(in crate::cli) server: ServerName,
+    /// The public key's file.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) key: PathBuf,
+    /// The hosts that it may deploy: hostnames in which `*` stands for any text, joined by
+    /// commas.
+    #[arg(
+        long,
+        required = true,
+        value_name = "PATTERNS",
+        value_delimiter = ',',
+        value_parser = HostPattern::parse
+    )]
+    pub(in crate::cli) hosts: Vec<HostPattern>,
+    /// The login that the key opens; the server's `user` where none is named.
+    #[arg(long, value_parser = UserName::parse, value_name = "LOGIN")]
+    pub(in crate::cli) user: Option<UserName>,
+    /// A name for the key on the server; that of its file where none is given.
+    #[arg(long, value_parser = KeyName::parse, value_name = "NAME")]
+    pub(in crate::cli) name: Option<KeyName>,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct KeysArguments {
+    /// The server, as `config/deploy.toml` names it.
+    #[arg(long, value_parser = ServerName::parse, value_name = "SERVER")]
+    pub(in crate::cli) server: ServerName,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[group(id = "which", required = true, multiple = false, args = ["key", "name"])]
+pub(in crate::cli) struct RevokeArguments {
+    /// The server, as `config/deploy.toml` names it.
+    #[arg(long, value_parser = ServerName::parse, value_name = "SERVER")]
+    pub(in crate::cli) server: ServerName,
+    /// The public key's file.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) key: Option<PathBuf>,
+    /// The key's name on the server.
+    #[arg(long, value_parser = KeyName::parse, value_name = "NAME")]
+    pub(in crate::cli) name: Option<KeyName>,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
 }
