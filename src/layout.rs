@@ -15,6 +15,12 @@ pub const HOSTS: &str = "/opt/odoo";
 /// What lies in memory only: plans that wait, and permits.
 pub const RUNTIME: &str = "/run/odoo-deploy";
 
+/// Where answers to an authority's challenges are served from, for all hosts of a server.
+pub const ACME_WEBROOT: &str = "/var/lib/odoo-deploy/acme";
+
+/// Where certbot keeps what it obtained.
+pub const LETSENCRYPT: &str = "/etc/letsencrypt";
+
 /// What deploy keys may do, one file each.
 pub const KEYS: &str = "/etc/odoo-deploy/keys";
 
@@ -61,6 +67,12 @@ impl Layout {
     #[must_use]
     pub const fn new(host: HostName) -> Self {
         Self { host }
+    }
+
+    /// Returns the host.
+    #[must_use]
+    pub const fn host(&self) -> &HostName {
+        &self.host
     }
 
     /// Returns `/opt/odoo/<host>`.
@@ -171,6 +183,24 @@ impl Layout {
     pub fn unit_drop_in(&self) -> PathBuf {
         PathBuf::from("/etc/systemd/system")
             .join(format!("{}.d/odoo-deploy.conf", self.unit_name()))
+    }
+
+    /// Returns the directory of the certificate that certbot obtained for the host.
+    #[must_use]
+    pub fn acme_certificate(&self) -> PathBuf {
+        PathBuf::from(LETSENCRYPT).join("live").join(self.host.as_str())
+    }
+
+    /// Returns the directory of the certificates that Cloudflare issued for the host.
+    #[must_use]
+    pub fn origin_certificates(&self) -> PathBuf {
+        PathBuf::from("/etc/ssl/odoo-deploy").join(self.host.as_str())
+    }
+
+    /// Returns the link to the directory of the one that counts.
+    #[must_use]
+    pub fn origin_certificate(&self) -> PathBuf {
+        self.origin_certificates().join("current")
     }
 
     /// Returns the host's nginx vhost.

@@ -11,6 +11,8 @@ pub mod secret;
 pub mod settings;
 pub mod source;
 
+pub mod client;
+
 pub mod plan;
 pub mod render;
 pub mod setup;
@@ -18,7 +20,10 @@ pub mod wire;
 
 pub mod transport;
 
+pub mod cloudflare;
 pub mod notify;
+
+pub mod dns;
 
 pub mod agent;
 pub mod workflow;

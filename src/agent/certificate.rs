@@ -1,9 +1,45 @@
-//! Until when the certificate of a vhost is valid.
+//! Certificates on the server: whose they are, and until when they are valid.
 
 use std::path::{Path, PathBuf};
 
-use super::{server::Server, with_causes};
-use crate::wire::Certificate;
+use super::{
+    certbot::{self, Lineage},
+    server::{FileError, Server},
+    with_causes,
+};
+use crate::{
+    layout::Layout,
+    plan::{CertificateFacts, IssuedCertificate},
+    wire::Certificate,
+};
+
+/// Looks at the certificates that were obtained for a host.
+///
+/// # Errors
+/// Fails when what they are renewed by cannot be read.
+pub(super) fn facts(server: &Server, layout: &Layout) -> Result<CertificateFacts, FileError> {
+    let lineage = Lineage::new(server, layout.host());
+    let acme = lineage.version().and_then(|_| issued(server, &lineage.live().join("cert.pem")));
+    let directory = lineage.directory()?;
+    Ok(CertificateFacts {
+        has_certbot: certbot::is_there(server),
+        acme: acme.map(|issued| IssuedCertificate { directory, ..issued }),
+        origin: issued(server, &layout.origin_certificate().join("certificate.pem")),
+    })
+}
+
+/// Reads a certificate; none where it is none.
+fn issued(server: &Server, path: &Path) -> Option<IssuedCertificate> {
+    if !server.path(path).exists() {
+        return None;
+    }
+    let mut command = server.command("openssl");
+    command.args(["x509", "-noout", "-enddate", "-ext", "subjectAltName", "-in"]);
+    let said = server.run(command.arg(server.path(path))).ok()?;
+    let until = said.lines().find_map(end)?;
+    let names = said.split([',', '\n']).filter_map(|part| part.trim().strip_prefix("DNS:"));
+    Some(IssuedCertificate { names: names.map(str::to_owned).collect(), until, directory: None })
+}
 
 /// Looks at the certificate that a vhost names; none where it names none.
 pub(super) fn certificate(server: &Server, vhost: &str) -> Option<Certificate> {

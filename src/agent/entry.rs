@@ -21,7 +21,7 @@ use super::{
 use crate::{
     host::{HostName, KeyName},
     layout::Layout,
-    plan::{Step, Transaction},
+    plan::{ADOPTED, Step, Transaction},
     secret::{Redactor, Secret},
     wire::Order,
 };
@@ -144,7 +144,8 @@ pub(super) fn redactor(server: &Server, layout: &Layout, transaction: &Transacti
         _ => None,
     });
     let written = transaction.number.map(|number| layout.release(number));
-    let on_disk = written.into_iter().chain([layout.current()]);
+    let adopted = layout.release(ADOPTED);
+    let on_disk = written.into_iter().chain([layout.current(), adopted]);
     let on_disk =
         on_disk.filter_map(|release| server.read(&release.join("odoo.conf")).ok().flatten());
     for text in new.chain(on_disk) {

@@ -8,16 +8,19 @@ mod entry;
 mod follow;
 mod session;
 
+mod adopt;
 mod keys;
 mod restricted;
 
 mod observe;
 mod recover;
 mod recovery_unit;
+mod removal;
 mod transaction;
 
 mod certificate;
 mod logs;
+mod occupancy;
 mod status;
 
 mod ballast;
@@ -33,6 +36,7 @@ mod events;
 
 mod account;
 mod as_deployed;
+mod certbot;
 mod deployed_with;
 mod filestore;
 mod health;
@@ -75,6 +79,7 @@ pub use postgres::{
     CronHold, DatabaseEntry, Postgres, PostgresError, ServerMessage, Snapshot, Swap, Swapped,
 };
 pub use recover::RecoverError;
+pub use removal::{restart_after_removal, run_removal};
 pub use server::{FileError, Output, ProgramError, Server};
 pub use service::{ProcessSet, Systemd, UnitState, VerifyUnitError};
 pub use setup::run_setup;

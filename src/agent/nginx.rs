@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs, io,
     net::{IpAddr, Ipv4Addr},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -91,7 +91,8 @@ impl<'a> Nginx<'a> {
         judge(&self.server.output(command.arg("-t"))?)
     }
 
-    /// Checks a vhost within the whole configuration, before it is in place.
+    /// Checks a vhost within the whole configuration, before it is in place and those that
+    /// it takes the place of are set aside.
     ///
     /// The check runs where a copy of the vhosts' directory lies over the real
     /// one, so that every path means the same; nothing on disk changes.
@@ -99,12 +100,18 @@ impl<'a> Nginx<'a> {
     /// # Errors
     /// Returns what nginx objects to, warnings that are new among it, and ports
     /// that another program has.
-    pub fn test_staged(&self, vhost: &Path, text: &str) -> Result<(), NginxError> {
+    pub fn test_staged(
+        &self,
+        vhost: &Path,
+        text: &str,
+        aside: &[PathBuf],
+    ) -> Result<(), NginxError> {
         // What others' vhosts make nginx warn about is theirs; one that is
         // broken shows up below.
         let known = self.test().unwrap_or_default();
         let directory = vhost.parent().unwrap_or(vhost);
-        let staging = self.stage(vhost, text).map_err(FileError::at("stage", vhost))?;
+        let staging = self.stage(vhost, text, aside).map_err(FileError::at("stage", vhost))?;
+        let nothing = tempfile::NamedTempFile::new().map_err(FileError::at("stage", vhost))?;
         let mut binding = staging.path().as_os_str().to_owned();
         binding.push(":");
         binding.push(directory);
@@ -112,7 +119,15 @@ impl<'a> Nginx<'a> {
         command.args(["--quiet", "--pipe", "--wait", "--collect", "--property"]);
         let mut property = std::ffi::OsString::from("BindReadOnlyPaths=");
         property.push(binding);
-        command.arg(property).args(["--", "nginx", "-t"]);
+        command.arg(property);
+        for elsewhere in aside.iter().filter(|path| path.parent() != Some(directory)) {
+            let mut property = std::ffi::OsString::from("--property=BindReadOnlyPaths=");
+            property.push(nothing.path());
+            property.push(":");
+            property.push(elsewhere);
+            command.arg(property);
+        }
+        command.args(["--", "nginx", "-t"]);
         let warnings = judge(&self.server.output(&mut command)?)?;
         if let Some(warning) = warnings.difference(&known).next() {
             return Err(NginxError::Rejected(warning.clone()));
@@ -171,11 +186,14 @@ impl<'a> Nginx<'a> {
     }
 
     /// Copies the vhosts' directory, links as they are, with the new text in it.
-    fn stage(&self, vhost: &Path, text: &str) -> io::Result<tempfile::TempDir> {
+    fn stage(&self, vhost: &Path, text: &str, aside: &[PathBuf]) -> io::Result<tempfile::TempDir> {
         let staging = tempfile::tempdir()?;
-        let directory = self.server.path(vhost.parent().unwrap_or(vhost));
-        for entry in fs::read_dir(directory)? {
+        let directory = vhost.parent().unwrap_or(vhost);
+        for entry in fs::read_dir(self.server.path(directory))? {
             let entry = entry?;
+            if aside.contains(&directory.join(entry.file_name())) {
+                continue;
+            }
             let target = staging.path().join(entry.file_name());
             let kind = entry.file_type()?;
             if kind.is_symlink() {

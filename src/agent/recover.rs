@@ -18,14 +18,14 @@ use super::{
     recovery_unit,
     server::{FileError, ProgramError, Server},
     service::Systemd,
-    step::{StepError, service},
+    step::{StepError, adopted, service},
     transaction::{Run, failure},
     undo::Undo,
 };
 use crate::{
     host::HostName,
     layout::Layout,
-    plan::{DatabaseAccess, Event, Failure, Outcome, Step, Transaction, TransactionId},
+    plan::{ADOPTED, DatabaseAccess, Event, Failure, Outcome, Step, Transaction, TransactionId},
 };
 
 /// How long the rest of a dead transaction may take to end, and another process to
@@ -310,6 +310,11 @@ impl Run<'_> {
         let transaction = &remains.begin.transaction;
         if transaction.number.is_none() {
             return Ok(());
+        }
+        let wanted = if is_new { transaction.number } else { transaction.previous };
+        if let Some(service) = transaction.adopted.as_ref().filter(|_| wanted == Some(ADOPTED)) {
+            let runs = Systemd::new(self.server).state(&service.unit)?.is_running();
+            return if runs { Ok(()) } else { adopted::start_again(self, service, true) };
         }
         if Systemd::new(self.server).state(&self.layout.unit_name())?.is_running() {
             return Ok(());

@@ -87,6 +87,15 @@ pub(super) fn after_transaction(server: &Server, host: &HostName) -> String {
     line
 }
 
+/// Returns what systemd is to run when the unit of a removal has ended, however it ended.
+pub(super) fn after_removal(server: &Server, host: &HostName) -> String {
+    let mut line = format!("-{} agent after-removal --host {host}", quoted(&running()));
+    if server.root() != Path::new("/") {
+        line.push_str(&format!(" --root {}", quoted(server.root())));
+    }
+    line
+}
+
 /// Starts the recovery of a transaction in a unit of its own, unless it runs already.
 ///
 /// # Errors

@@ -205,6 +205,17 @@ impl<'a> Systemd<'a> {
         self.verb("enable", unit)
     }
 
+    /// Tells whether a unit is started at boot by links that can be removed and made again.
+    ///
+    /// # Errors
+    /// Fails when systemd does not answer.
+    pub fn is_enabled(&self, unit: &str) -> Result<bool, ProgramError> {
+        let mut command = self.server.command("systemctl");
+        // It ends with 1 for every other state.
+        let output = self.server.output(command.args(["is-enabled", "--", unit]))?;
+        Ok(output.stdout.trim() == "enabled")
+    }
+
     /// Has a unit no longer started at boot.
     ///
     /// # Errors

@@ -10,13 +10,17 @@ use tokio::{
 };
 
 use super::{
-    follow, history,
+    adopt, follow, history,
     inspect::Inspector,
     keys, logs,
     observe::{new_rows, observe, releases_of_host},
+    occupancy::occupancy,
+    removal,
     restricted::Guard,
     server::{FileError, Server},
-    setup, status, with_causes,
+    setup, status,
+    step::origin::signing_request,
+    with_causes,
 };
 use crate::{
     host::{HostName, UserName},
@@ -79,6 +83,7 @@ where
             Request::BreakLock { host, transaction } => {
                 follow::break_lock(server, host, transaction, &mut channel).await?;
             }
+            Request::Remove(order) => removal::execute(server, *order, &mut channel).await?,
             // It came too late: what it was meant for has ended.
             Request::Cancel => {}
             Request::Pack { host, bytes } => {
@@ -134,11 +139,33 @@ fn answer(server: &Server, request: Request) -> Reply {
             Ok(rows) => Reply::Counted(rows),
             Err(error) => fault(&error),
         },
+        Request::MakeSigningRequest { host, names } => {
+            match signing_request(server, &host, &names) {
+                Ok(text) => Reply::SigningRequest(text),
+                Err(error) => fault(&error),
+            }
+        }
+        Request::Occupancy(request) => match occupancy(server, &request) {
+            Ok(occupancy) => Reply::Occupancy(Box::new(occupancy)),
+            Err(error) => fault(&error),
+        },
+        Request::Removal(question) => {
+            let settled = follow::settle(server, &question.host).map_err(|error| fault(&error));
+            let facts = settled
+                .and_then(|()| removal::facts(server, &question).map_err(|error| fault(&error)));
+            facts.map_or_else(|reply| reply, |facts| Reply::Removal(Box::new(facts)))
+        }
+        Request::Survey(request) => match adopt::survey(server, &request) {
+            Ok(survey) => Reply::Survey(Box::new(survey)),
+            Err(error) => refused(&error),
+        },
+        Request::Adopt(request) => adopt::record(server, &request),
         Request::Authorize(request) => keys::answer_authorize(server, &request),
         Request::Keys => keys::answer_keys(server),
         Request::Revoke(which) => keys::answer_revoke(server, &which),
         Request::Hello(_)
         | Request::Pack { .. }
+        | Request::Remove(_)
         | Request::Logs(_)
         | Request::Server(_)
         | Request::Execute(_)
@@ -213,6 +240,11 @@ fn store_pack(server: &Server, layout: &Layout, mut file: fs::File) -> Result<()
         Store::open_or_create(&server.path(&layout.store())).map_err(|error| refused(&error))?;
     store.receive(&mut file).map_err(|error| refused(&error))?;
     Ok(())
+}
+
+fn refused(error: &dyn std::error::Error) -> Reply {
+    let message = with_causes(error);
+    Reply::Fault(Fault { kind: FaultKind::Refused, message, hint: None })
 }
 
 pub(super) fn fault(error: &dyn std::error::Error) -> Reply {

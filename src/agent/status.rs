@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use super::{
-    Audience, HealthRequest, LogSource,
+    Audience, HealthRequest, LogSource, adopt,
     certificate::certificate,
     check_health, history, lock, logs,
     observe::{self, observe},
@@ -12,8 +12,9 @@ use super::{
     with_causes,
 };
 use crate::{
+    host::HostName,
     layout::{Layout, ReleaseNumber},
-    plan::{DatabaseAccess, HistoryLine, ReleaseRecord, Service},
+    plan::{DatabaseAccess, HistoryLine, ReleaseRecord, Service, adopted_live},
     wire::{Health, LockFacts, ObserveRequest, StatusFacts, StepAt},
 };
 
@@ -31,10 +32,12 @@ pub(super) fn status(server: &Server, request: &ObserveRequest) -> Result<Status
     let layout = Layout::new(request.host.clone());
     let request = ObserveRequest { access: access(server, &layout, request)?, ..request.clone() };
     thread::scope(|scope| {
-        let health = scope.spawn(|| health(server, &layout, &request.service));
+        let health = scope.spawn(|| health(server, &request.host, &layout, &request.service));
         let observed = observe(server, &request)?;
         let lines = history::newest(server, &layout, LOOKED_THROUGH)?;
         let live = live(server, &layout)?.map(|record| record.number);
+        let adopted = adopted_live(&observed).map(|facts| facts.record.number);
+        let live = live.or(adopted);
         Ok(StatusFacts {
             certificate: observed.host.vhost.as_deref().and_then(|text| certificate(server, text)),
             deployed: went_live(&lines, live).cloned(),
@@ -59,7 +62,10 @@ pub(super) fn lock(server: &Server, layout: &Layout) -> Result<Option<LockFacts>
 /// Finds the line by which a release went live, the newest where it did so twice.
 fn went_live(lines: &[HistoryLine], live: Option<ReleaseNumber>) -> Option<&HistoryLine> {
     let live = live?;
-    lines.iter().find(|line| line.outcome == "deployed" && line.release == Some(live.0))
+    let is_live = |line: &&HistoryLine| {
+        matches!(line.outcome.as_str(), "deployed" | "adopted") && line.release == Some(live.0)
+    };
+    lines.iter().find(is_live)
 }
 
 fn live(server: &Server, layout: &Layout) -> Result<Option<ReleaseRecord>, FileError> {
@@ -91,19 +97,29 @@ fn access(
     })
 }
 
-fn health(server: &Server, layout: &Layout, service: &Service) -> Result<Health, FileError> {
-    let Some(record) = live(server, layout)? else { return Ok(Health::NotAsked) };
+fn health(
+    server: &Server,
+    host: &HostName,
+    layout: &Layout,
+    service: &Service,
+) -> Result<Health, FileError> {
+    let (unit, logfile, check) = match (live(server, layout)?, adopt::read(server, layout)?) {
+        (Some(record), _) => (layout.unit_name(), service.logfile.clone(), record.health),
+        (None, Some(adopted)) => {
+            let service = adopted.service;
+            (service.unit, service.logfile, service.health)
+        }
+        (None, None) => return Ok(Health::NotAsked),
+    };
     let unwell = |problem: String, log| Ok(Health::Unwell { problem, log });
-    let unit = layout.unit_name();
-    let source = LogSource { unit: unit.clone(), file: service.logfile.clone() };
+    let source = LogSource { unit: unit.clone(), file: logfile };
     let log = match source.now(server) {
         Ok(log) => log,
         Err(error) => return unwell(with_causes(&error), Vec::new()),
     };
-    let check = &record.health;
     let request = HealthRequest {
         unit: &unit,
-        host: &record.host,
+        host,
         interface: &check.interface,
         http_port: check.http_port,
         gevent_port: check.gevent_port,

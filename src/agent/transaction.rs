@@ -1,5 +1,7 @@
 //! Carries a transaction out: all of its steps, or none.
 
+mod standing;
+
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -7,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::standing::unit_before;
 use super::{
     ballast,
     events::EventLog,
@@ -27,7 +30,8 @@ use crate::{
     host::DatabaseName,
     layout::Layout,
     plan::{
-        CopyName, DatabaseAccess, Event, Failure, Holder, Outcome, ReleaseState, Step, Transaction,
+        ADOPTED, CopyName, DatabaseAccess, Event, Failure, Holder, Outcome, ReleaseState, Step,
+        Transaction,
     },
 };
 
@@ -136,7 +140,8 @@ fn begin(
     recovery_unit::install(server)?;
     let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
     ballast::take_on(server, layout)?;
-    let was_running = Systemd::new(server).state(&layout.unit_name())?.is_running();
+    let unit = unit_before(transaction, &layout.unit_name());
+    let was_running = Systemd::new(server).state(&unit)?.is_running();
     let begin = Begin::of(server, transaction, was_running);
     let journal = Journal::begin(server, directory, begin)?;
     Ok((lock, access, journal))
@@ -190,10 +195,15 @@ impl Run<'_> {
     /// # Errors
     /// Fails when the log cannot be read.
     pub fn position_log(&mut self) -> Result<(), LogError> {
-        let source = LogSource {
-            unit: self.layout.unit_name(),
-            file: self.transaction.service.logfile.clone(),
-        };
+        self.position_log_of(&self.layout.unit_name(), self.transaction.service.logfile.clone())
+    }
+
+    /// The same for the log of a unit, which writes to the file where one is named.
+    ///
+    /// # Errors
+    /// Fails when the log cannot be read.
+    pub fn position_log_of(&mut self, unit: &str, file: Option<PathBuf>) -> Result<(), LogError> {
+        let source = LogSource { unit: unit.to_owned(), file };
         self.log = Some(source.now(self.server)?);
         Ok(())
     }
@@ -246,27 +256,6 @@ impl Run<'_> {
             let milliseconds = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.interruption = Some(self.interruption.unwrap_or(0) + milliseconds);
         }
-    }
-
-    /// Tells whether the host is still the one that the plan was made for: since
-    /// then, another transaction may have had the lock.
-    fn stale(&self) -> Result<Option<Failure>, FileError> {
-        let live = step::switch::target(self.server, &self.layout)?;
-        let wanted = self
-            .transaction
-            .previous
-            .map(|number| Path::new("releases").join(number.directory_name()));
-        let newest = history::highest_release(self.server, &self.layout)?;
-        let overtaken = self.transaction.number.is_some_and(|number| number.0 <= newest);
-        if live == wanted && !overtaken {
-            return Ok(None);
-        }
-        Ok(Some(Failure {
-            step: "begin".to_owned(),
-            message: "the host was deployed to after this plan was made".to_owned(),
-            hint: Some("deploy again: a new plan looks at what is there now".to_owned()),
-            details: Vec::new(),
-        }))
     }
 
     fn all_or_nothing(&mut self) -> Outcome {
@@ -437,7 +426,9 @@ impl Run<'_> {
 
     /// Notes what became of the release; it is told where that fails.
     fn mark(&mut self, state: ReleaseState) {
-        let Some(number) = self.transaction.number else { return };
+        // What was adopted stays what it is.
+        let number = self.transaction.number.filter(|number| *number != ADOPTED);
+        let Some(number) = number else { return };
         if let Err(error) = step::release::write_state(self.server, &self.layout, number, state) {
             self.warn(format!("failed to note that release {number} is {state}: {error}"));
         }

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::postgres::Swap;
-use super::step::{StepError, database, file, release, service, switch};
+use super::step::adopted::{self, KeptFile};
+use super::step::{StepError, certificate, database, file, origin, release, service, switch};
 use super::transaction::Run;
-use crate::host::DatabaseName;
-use crate::plan::{CopyName, HealthCheck, Snapshot};
+use crate::host::{DatabaseName, HostName};
+use crate::plan::{AdoptedService, CopyName, HealthCheck, Snapshot};
 
 /// One way back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,12 +75,60 @@ pub enum Undo {
         /// What it must answer then.
         health: Option<HealthCheck>,
     },
+    /// Takes a certificate back to the version it was.
+    CertificateBack {
+        /// Its name.
+        name: HostName,
+        /// The number of the version; none where there was none: then a whole one stays.
+        version: Option<u32>,
+        /// What it is renewed by, each with the copy of what it held.
+        files: Vec<(PathBuf, Option<PathBuf>)>,
+    },
+    /// Has the certificate of before count again and removes the new one.
+    OriginBack {
+        /// What the link named before; none where it did not exist.
+        target: Option<PathBuf>,
+        /// The directory of the new one.
+        directory: PathBuf,
+    },
     /// Puts files back as they were.
     RestoreFiles {
         /// Each file and the copy of what it held; none where it did not exist.
         files: Vec<(PathBuf, Option<PathBuf>)>,
         /// What has to read them again.
         reader: Reader,
+    },
+    /// Lets the service of release 0 start by itself again.
+    ReleaseAdopted {
+        /// Its unit.
+        unit: String,
+    },
+    /// Brings the service of release 0 back, and waits until it is healthy.
+    StartAdopted {
+        /// The service; `enabled` is what it was.
+        service: AdoptedService,
+        /// Whether it ran.
+        running: bool,
+    },
+    /// Stops the service of release 0 and has no boot start it.
+    StopAdopted {
+        /// The service.
+        service: AdoptedService,
+    },
+    /// Puts vhosts back as they were.
+    RestoreVhosts {
+        /// Each.
+        files: Vec<KeptFile>,
+    },
+    /// Puts the unit and its drop-in back, started at boot.
+    RestoreUnit {
+        /// Both.
+        files: Vec<KeptFile>,
+    },
+    /// Has `current` and the link to its odoo.conf name a release again.
+    ReturnToRelease {
+        /// What `current` named.
+        target: PathBuf,
     },
 }
 
@@ -113,7 +162,10 @@ impl Undo {
             | Self::RemoveFiles { .. }
             | Self::DropCopy { .. } => Consequence::Litter,
             // A database must not stay upgraded because nginx does not reload.
-            Self::RestoreFiles { reader: Reader::Nginx, .. } => Consequence::Apart,
+            Self::CertificateBack { .. }
+            | Self::OriginBack { .. }
+            | Self::RestoreFiles { reader: Reader::Nginx, .. }
+            | Self::RestoreVhosts { .. } => Consequence::Apart,
             Self::HideMaintenance
             | Self::LiftHold
             | Self::StartService { .. }
@@ -122,6 +174,11 @@ impl Undo {
             | Self::SwapBack { .. }
             | Self::DropCreated { .. }
             | Self::MoveBack { .. }
+            | Self::ReleaseAdopted { .. }
+            | Self::StartAdopted { .. }
+            | Self::StopAdopted { .. }
+            | Self::RestoreUnit { .. }
+            | Self::ReturnToRelease { .. }
             | Self::RestoreFiles { reader: Reader::Systemd, .. } => Consequence::Stop,
         }
     }
@@ -135,6 +192,7 @@ impl Undo {
                 | Self::SwapBack { .. }
                 | Self::DropCreated { .. }
                 | Self::StartService { health: Some(_) }
+                | Self::StartAdopted { running: true, .. }
                 | Self::MoveBack { restart: true, health: Some(_), .. }
         )
     }
@@ -164,7 +222,24 @@ impl Undo {
             Self::MoveBack { target, restart, health } => {
                 switch::move_back(run, target.as_deref(), *restart, health.as_ref())
             }
+            Self::CertificateBack { name, version, files } => {
+                certificate::take_back(run, name, *version, files)
+            }
+            Self::OriginBack { target, directory } => {
+                origin::take_back(run, target.as_deref(), directory)
+            }
             Self::RestoreFiles { files, reader } => file::restore(run, files, *reader),
+            Self::ReleaseAdopted { unit } => adopted::let_go(run, unit),
+            Self::StartAdopted { service, running } => adopted::start_again(run, service, *running),
+            Self::StopAdopted { service } => {
+                adopted::stop(run, service)?;
+                // Not before: jobs would run in a database that is about to be taken back.
+                run.held_jobs.clear();
+                Ok(())
+            }
+            Self::RestoreVhosts { files } => adopted::restore_vhosts(run, files),
+            Self::RestoreUnit { files } => adopted::restore_unit(run, files),
+            Self::ReturnToRelease { target } => adopted::return_to(run, target),
         }
     }
 }

@@ -14,6 +14,8 @@ pub(super) fn run(arguments: AgentArguments, terminal: &mut Terminal) -> ExitCod
     let server = agent::open_server(arguments.root, arguments.path);
     let done = match arguments.command {
         Some(AgentCommand::Transaction { plan }) => agent::run_transaction(&server, &plan),
+        Some(AgentCommand::Removal { order }) => agent::run_removal(&server, &order),
+        Some(AgentCommand::AfterRemoval { host }) => agent::restart_after_removal(&server, &host),
         Some(AgentCommand::Recover { host: Some(host), in_background: true }) => {
             agent::start_recovery(&server, &host)
         }

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod client;
 pub(super) mod server;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -8,6 +9,10 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::host::{HostName, KeyName, ModuleName, parse_duration};
 use crate::source::Branch;
+
+pub(super) use client::{
+    ClientAddArguments, ClientArguments, ClientCommand, ClientRemoveArguments,
+};
 
 /// Puts an Odoo instance live from Git: code, configuration, database modules
 /// and service together, or not at all.
@@ -36,6 +41,9 @@ pub(super) enum Command {
     Plan(PlanArguments),
     /// Carries out a plan that `deploy plan --out` saved: exactly that, or nothing.
     Apply(ApplyArguments),
+    /// Adopts an Odoo that was set up by hand: writes its host file and records what runs as
+    /// release 0. Nothing is moved or restarted.
+    Adopt(super::adopt::AdoptArguments),
     /// Takes a host back to a release that was verified on it before.
     Rollback(RollbackArguments),
     /// Shows what runs on a host, or on all hosts, whether it is well, and what waits to be
@@ -53,6 +61,8 @@ pub(super) enum Command {
     Attach(AttachArguments),
     /// Shows who deploys to a host right now, or stops that deploy.
     Lock(LockArguments),
+    /// Shows a host's records in the DNS, or removes them.
+    Dns(super::dns::DnsArguments),
     /// Writes a host's odoo.conf, unit, vhost and maintenance page as they would be deployed.
     Render(RenderArguments),
     /// Lists the hosts of the repository.
@@ -61,6 +71,8 @@ pub(super) enum Command {
     Lint(LintArguments),
     /// Starts a platform repository, or adds what is missing to one.
     Init(InitArguments),
+    /// Adds a client, or removes one.
+    Client(ClientArguments),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -174,7 +186,7 @@ pub(super) struct RollbackArguments {
     #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
     pub(super) host: HostName,
     /// The release; the newest verified one with other content than the live one where none
-    /// is named.
+    /// is named. 0 is what was adopted.
     #[arg(long, value_name = "NUMBER")]
     pub(super) to: Option<u32>,
     /// Take databases back, too, where the release needs them as they were. The present ones
@@ -348,6 +360,17 @@ pub(super) enum AgentCommand {
     Transaction {
         /// The plan's file.
         plan: PathBuf,
+    },
+    /// Removes a host as an order says that a session wrote down.
+    Removal {
+        /// The order's file.
+        order: PathBuf,
+    },
+    /// Starts Odoo again where a removal ended before anything was removed.
+    AfterRemoval {
+        /// The host.
+        #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
+        host: HostName,
     },
     /// Ends what transactions that died have left, on one host or on all.
     Recover {

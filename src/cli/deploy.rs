@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
-    follow, json, plan_file, plan_view,
+    dns, follow, json, plan_file, plan_view,
     surroundings::{desktop_session, surroundings},
     terminal::{Style, Terminal},
     words,
@@ -44,7 +44,7 @@ pub(super) async fn plan(
         plan_file::write(path, &SavedPlan::of(&prepared, &request))?;
         terminal.note(&format!("the plan is saved: `deploy apply {}`", path.display()));
     }
-    let changes = !prepared.plan.is_empty();
+    let changes = !prepared.is_empty();
     prepared.leave().await;
     Ok(if changes && arguments.exit_code { ExitCode::Changes } else { ExitCode::Success })
 }
@@ -110,8 +110,8 @@ pub(super) async fn carry_out(
         announcement.know(&prepared);
     }
     let previous = prepared.plan.transaction.previous;
-    if prepared.plan.is_empty() || arguments.dry_run {
-        if !prepared.plan.is_empty() {
+    if prepared.is_empty() || arguments.dry_run {
+        if !prepared.is_empty() {
             terminal.note("dry run: nothing was changed");
         }
         if let Some(announcement) = announcement {
@@ -123,6 +123,12 @@ pub(super) async fn carry_out(
     if !confirmed(&prepared, arguments, terminal).await {
         prepared.leave().await;
         return Err(WorkflowError::Declined);
+    }
+    if prepared.plan.is_empty() {
+        if let Some(announcement) = announcement {
+            announcement.unchanged(previous);
+        }
+        return dns::alone(prepared, terminal).await;
     }
     let release = prepared.plan.transaction.number;
     let switch = prepared.plan.switch.to_string();

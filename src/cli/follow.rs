@@ -4,6 +4,7 @@ use tokio::select;
 
 use super::{
     deploy::tell,
+    dns,
     interrupts::{Interrupt, Interrupts},
     terminal::Terminal,
 };
@@ -39,6 +40,11 @@ pub(super) async fn carry_out(
     let interrupts = terminal.interrupts();
     interrupts.gate().close();
     interrupts.or(prepared.send_code(&mut |notice| tell(&notice, terminal))).await?;
+    interrupts.or(prepared.certify()).await?;
+    if let Err(error) = dns::write(&mut prepared, terminal).await {
+        prepared.take_certificate_back().await;
+        return Err(error);
+    }
     watch(prepared.begin().await?, terminal).await
 }
 
@@ -78,6 +84,7 @@ pub(super) async fn watch(
             }
             Told::Finished { outcome, interruption } => {
                 terminal.idle();
+                dns::settled(&following.settle(&outcome).await, terminal);
                 let report = Report { outcome, interruption, outside: None };
                 return Ok(finish(following, report, &interrupts).await);
             }

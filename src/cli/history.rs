@@ -67,7 +67,11 @@ pub(super) fn object(host: &str, line: &HistoryLine) -> Value {
 
 fn show(line: &HistoryLine, terminal: &Terminal) {
     let holder = &line.holder;
-    let style = if line.outcome == "deployed" { Style::Green } else { Style::Red };
+    let style = if matches!(line.outcome.as_str(), "deployed" | "adopted") {
+        Style::Green
+    } else {
+        Style::Red
+    };
     let outcome = terminal.paint(style, &format!("{:8}", line.outcome));
     let release =
         line.release.map_or_else(|| "vhost only".to_owned(), |number| format!("release {number}"));

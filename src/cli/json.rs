@@ -26,12 +26,14 @@ pub(super) fn plan(prepared: &Prepared) -> Value {
         "previous": plan.transaction.previous,
         "switch": plan.switch.to_string(),
         "reasons": plan.reasons,
+        "certificate": plan.certificate,
         "interruption": plan.interruption,
         "commits": prepared.log,
         "databases": plan.upgrades.iter().map(database).collect::<Vec<_>>(),
         "rollback": plan.rollback.as_ref().map(rollback),
         "diffs": plan.diffs,
         "drift": plan.drift,
+        "dns": prepared.records.changes(),
         "warnings": plan.warnings,
     })
 }

@@ -9,11 +9,14 @@ mod exit_code;
 mod run;
 mod surroundings;
 
+mod adopt;
 mod agent;
 mod apply;
 mod attach;
+mod client;
 mod completions;
 mod deploy;
+mod dns;
 mod follow;
 mod history;
 mod hosts;

@@ -2,7 +2,11 @@
 
 use super::terminal::{Style, Terminal};
 use crate::{
-    plan::{DatabaseUpgrade, Drift, FileDiff, Restore, RollbackPlan, Switch, live_record},
+    dns::Change,
+    plan::{
+        ADOPTED, DatabaseUpgrade, Drift, FileDiff, Restore, RollbackPlan, Switch, adopted_live,
+        live_record,
+    },
     source::Relation,
     workflow::deploy::Prepared,
 };
@@ -26,7 +30,20 @@ pub(super) fn show(prepared: &Prepared, terminal: &Terminal) {
     for diff in &prepared.plan.diffs {
         file(diff, terminal);
     }
+    records(prepared.records.changes(), terminal);
     closing(prepared, terminal);
+}
+
+/// What changes in the DNS.
+pub(super) fn records(changes: &[Change], terminal: &Terminal) {
+    for change in changes {
+        let zone = terminal.paint(Style::Cyan, &format!("dns zone {}", change.zone));
+        terminal.result(&zone);
+        for line in change.lines() {
+            let style = if line.starts_with('+') { Style::Green } else { Style::Red };
+            terminal.result(&format!("  {}", terminal.paint(style, &line)));
+        }
+    }
 }
 
 fn headline(prepared: &Prepared, terminal: &Terminal) {
@@ -37,8 +54,12 @@ fn headline(prepared: &Prepared, terminal: &Terminal) {
         Some(branch) => format!("{branch} @ {}", desired.commit.id.short()),
         None => desired.commit.id.short(),
     };
-    let to = terminal.paint(Style::Bold, &from);
-    terminal.result(&format!("  wanted   {to}  {}", desired.commit.subject));
+    if desired.rollback.as_ref().is_some_and(|wish| wish.to == ADOPTED) {
+        terminal.result("  wanted   release 0, as it was adopted");
+    } else {
+        let to = terminal.paint(Style::Bold, &from);
+        terminal.result(&format!("  wanted   {to}  {}", desired.commit.subject));
+    }
     match live_record(&prepared.observed) {
         Some(live) => {
             terminal.result(&format!(
@@ -47,7 +68,14 @@ fn headline(prepared: &Prepared, terminal: &Terminal) {
                 live.commit.short()
             ));
         }
-        None => terminal.result("  live     nothing yet"),
+        None => terminal.result(&match adopted_live(&prepared.observed) {
+            Some(facts) => {
+                let commit = facts.record.commit.map(|commit| format!(" @ {}", commit.short()));
+                let commit = commit.unwrap_or_default();
+                format!("  live     release 0{commit} (adopted: {})", facts.record.service.unit)
+            }
+            None => "  live     nothing yet".to_owned(),
+        }),
     }
 }
 
@@ -158,6 +186,10 @@ fn hunks(diff: &FileDiff, terminal: &Terminal) {
 
 fn closing(prepared: &Prepared, terminal: &Terminal) {
     let plan = &prepared.plan;
+    if plan.is_empty() && !prepared.records.is_empty() {
+        terminal.result(&terminal.paint(Style::Green, "nothing to do on the server"));
+        return;
+    }
     if plan.is_empty() {
         let text = if prepared.log.commits.is_empty() {
             "nothing to do".to_owned()
@@ -168,7 +200,12 @@ fn closing(prepared: &Prepared, terminal: &Terminal) {
         return;
     }
     let writes_release = plan.transaction.number.is_some();
+    let goes_back = plan.transaction.number == Some(ADOPTED);
     let way = match plan.switch {
+        Switch::Stop if goes_back => "stop Odoo, start the service that was adopted",
+        Switch::Stop if plan.transaction.adopted.is_some() => {
+            "take over: stop the service that was adopted, start the host's own"
+        }
         Switch::Nothing => "nothing",
         Switch::Vhost => "replace the vhost and reload nginx",
         Switch::Reload if !writes_release => "reload Odoo, which stays on its release",
@@ -180,5 +217,10 @@ fn closing(prepared: &Prepared, terminal: &Terminal) {
     terminal.result(&terminal.paint(Style::Cyan, "plan"));
     terminal.result(&format!("  way           {way}"));
     terminal.result(&format!("  because       {}", plan.reasons.join("; ")));
+    if let Some(certificate) = &plan.certificate {
+        let names: Vec<_> = certificate.names.iter().map(ToString::to_string).collect();
+        let (names, from) = (names.join(", "), &certificate.from);
+        terminal.result(&format!("  certificate   obtain one for {names} from {from}"));
+    }
     terminal.result(&format!("  interruption  {}", plan.interruption));
 }

@@ -6,10 +6,10 @@ use clap::Parser as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::{
-    Arguments, ExitCode, agent, apply,
+    Arguments, ExitCode, adopt, agent, apply,
     arguments::{Command, LockCommand},
-    attach, completions, deploy, history, hosts, init, lint, lock, logs, render, rollback, server,
-    status,
+    attach, client, completions, deploy, dns, history, hosts, init, lint, lock, logs, render,
+    rollback, server, status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
@@ -45,6 +45,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
     }
     match (arguments.command, arguments.target) {
         (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),
+        (Some(Command::Adopt(arguments)), _) => adopt::run(&directory, &arguments, terminal),
         (Some(Command::Apply(arguments)), _) => apply::run(&directory, &arguments, terminal),
         (Some(Command::Status(arguments)), _) => status::run(&directory, &arguments, terminal),
         (Some(Command::History(arguments)), _) => history::run(&directory, &arguments, terminal),
@@ -52,10 +53,12 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Attach(arguments)), _) => attach::run(&directory, &arguments, terminal),
         (Some(Command::Lock(arguments)), _) => lock::run(&directory, &arguments, terminal),
         (Some(Command::Rollback(arguments)), _) => rollback::run(&directory, &arguments, terminal),
+        (Some(Command::Dns(arguments)), _) => dns::run(&directory, &arguments, terminal),
         (Some(Command::Render(arguments)), _) => render::run(&directory, &arguments, terminal),
         (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
         (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
         (Some(Command::Init(arguments)), _) => init::run(&directory, &arguments, terminal),
+        (Some(Command::Client(arguments)), _) => client::run(&directory, &arguments, terminal),
         (Some(Command::Server(arguments)), _) => server::run(&directory, &arguments, terminal),
         (Some(Command::Completions { shell }), _) => Ok(completions::run(shell)),
         (Some(Command::Agent(arguments)), _) => Ok(agent::run(arguments, terminal)),
@@ -67,6 +70,7 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
 fn json(arguments: &Arguments) -> bool {
     match (&arguments.command, &arguments.target) {
         (Some(Command::Plan(plan)), _) => plan.target.json,
+        (Some(Command::Adopt(adopt)), _) => adopt.json,
         (Some(Command::Apply(apply)), _) => apply.json,
         (Some(Command::Status(status)), _) => status.json,
         (Some(Command::History(history)), _) => history.json,
@@ -77,7 +81,9 @@ fn json(arguments: &Arguments) -> bool {
             LockCommand::Break(broken) => broken.json,
         },
         (Some(Command::Rollback(rollback)), _) => rollback.json,
+        (Some(Command::Dns(dns)), _) => dns.json(),
         (Some(Command::Hosts(hosts)), _) => hosts.json,
+        (Some(Command::Client(client)), _) => client.json(),
         (Some(Command::Lint(lint)), _) => lint.json,
         (Some(Command::Server(server)), _) => server.json(),
         (None, Some(target)) => target.json,

@@ -13,7 +13,7 @@ use super::{
     words,
 };
 use crate::{
-    plan::{ReleaseRecord, drift, live_record, megabytes},
+    plan::{AdoptedFacts, LATE, ReleaseRecord, adopted_live, drift, live_record, megabytes},
     source::Relation,
     wire::{Certificate, Health, StatusFacts},
     workflow::{
@@ -90,11 +90,14 @@ fn row(host: &HostStatus) -> [String; 6] {
         return [name, environment, "?".into(), "?".into(), "?".into(), "not asked".into()];
     };
     let live = live_record(&facts.observed);
+    let adopted = adopted_live(&facts.observed).map(|facts| &facts.record);
+    let number = live.map(|live| live.number).or(adopted.map(|adopted| adopted.number));
+    let commit = live.map(|live| live.commit).or(adopted.and_then(|adopted| adopted.commit));
     [
         name,
         environment,
-        live.map(|live| live.number.to_string()).unwrap_or_default(),
-        live.map(|live| live.commit.short()).unwrap_or_default(),
+        number.map(|number| number.to_string()).unwrap_or_default(),
+        commit.map(|commit| commit.short()).unwrap_or_default(),
         since(facts).unwrap_or_default(),
         state(host, facts),
     ]
@@ -115,6 +118,11 @@ fn state(host: &HostStatus, facts: &StatusFacts) -> String {
     if !drift(&facts.observed.host).is_empty() {
         words.push("drifted".to_owned());
     }
+    let now = facts.observed.server.time;
+    let until = facts.certificate.as_ref().and_then(|one| one.until.clone().ok());
+    if until.is_some_and(|until| until - now < LATE) {
+        words.push("certificate ends soon".to_owned());
+    }
     if let Some(Ok(pending)) = &host.pending {
         let count = pending.log.commits.len() + pending.log.more;
         if count > 0 {
@@ -129,10 +137,15 @@ fn show(host: &HostStatus, facts: &StatusFacts, terminal: &Terminal) {
     terminal.result(&terminal.paint(Style::Bold, host.host.as_str()));
     line("server", &format!("{}, environment {}", host.server, host.environment));
     match live_record(&facts.observed) {
-        None => line("release", "none"),
+        None => match adopted_live(&facts.observed) {
+            Some(adopted) => show_adopted(adopted, facts, &line),
+            None => line("release", "none"),
+        },
         Some(live) => show_live(live, facts, &line),
     }
-    line("service", &facts.observed.host.service.active);
+    if adopted_live(&facts.observed).is_none() {
+        line("service", &facts.observed.host.service.active);
+    }
     show_health(&facts.health, terminal, &line);
     for drift in drift(&facts.observed.host) {
         line("drift", &drift.text);
@@ -155,6 +168,18 @@ fn show(host: &HostStatus, facts: &StatusFacts, terminal: &Terminal) {
         ),
     );
     line("certificate", &certificate(facts.certificate.as_ref(), server.time));
+}
+
+fn show_adopted(adopted: &AdoptedFacts, facts: &StatusFacts, line: &dyn Fn(&str, &str)) {
+    let since = facts.deployed.as_ref();
+    let since = since.map(|line| format!(", since {}", words::when(line.holder.since)));
+    line("release", &format!("0, as it was adopted{}", since.unwrap_or_default()));
+    let record = &adopted.record;
+    if let Some(commit) = record.commit {
+        line("commit", &commit.short());
+    }
+    let state = if adopted.is_running { "active" } else { "inactive" };
+    line("service", &format!("{}, {state}", record.service.unit));
 }
 
 fn show_live(live: &ReleaseRecord, facts: &StatusFacts, line: &dyn Fn(&str, &str)) {
@@ -263,16 +288,18 @@ fn certificate(certificate: Option<&Certificate>, now: i64) -> String {
             format!("expired {} ({})", words::when(*until), path.display())
         }
         Some(Certificate { path, until: Ok(until) }) => format!(
-            "valid until {}, for {} ({})",
+            "valid until {}, for {} ({}){}",
             words::when(*until),
             words::duration(until - now),
-            path.display()
+            path.display(),
+            if until - now < LATE { ": nobody renewed it" } else { "" }
         ),
     }
 }
 
 fn object(host: &HostStatus, facts: &StatusFacts) -> Value {
     let live = live_record(&facts.observed);
+    let adopted = adopted_live(&facts.observed);
     let deployed = facts.deployed.as_ref();
     let server = &facts.observed.server;
     json!({
@@ -281,8 +308,16 @@ fn object(host: &HostStatus, facts: &StatusFacts) -> Value {
         "host": host.host,
         "server": host.server,
         "environment": host.environment,
-        "release": live.map(|live| live.number),
-        "commit": live.map(|live| live.commit),
+        "release": live
+            .map(|live| live.number)
+            .or(adopted.map(|adopted| adopted.record.number)),
+        "commit": live
+            .map(|live| live.commit)
+            .or(adopted.and_then(|adopted| adopted.record.commit)),
+        "adopted": adopted.map(|adopted| json!({
+            "unit": adopted.record.service.unit,
+            "running": adopted.is_running,
+        })),
         "branch": live.and_then(|live| live.branch.clone()),
         "since": deployed.map(|line| line.holder.since),
         "who": deployed.map(|line| line.holder.who.clone()),

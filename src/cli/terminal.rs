@@ -357,6 +357,13 @@ impl Terminal {
                 }
                 self.note("nothing was touched");
             }
+            WorkflowError::Dns { error: dns, left } => {
+                self.error(error, dns.hint().as_deref());
+                left.iter().for_each(|problem| self.warning(problem));
+                if left.is_empty() {
+                    self.note("nothing was touched");
+                }
+            }
             WorkflowError::Locked(holder) => {
                 let who = holder.as_ref().map(words::held_by);
                 self.error_line(
@@ -383,6 +390,9 @@ impl Terminal {
                      `deploy attach --host {host}` shows it"
                 );
                 self.error(error, Some(&hint));
+            }
+            WorkflowError::RemovalGoesOn { .. } => {
+                self.error(error, Some("run the command again: it says what is left to do"));
             }
             WorkflowError::SetupRuns(holder) => {
                 let who = holder.as_ref().map(words::held_by);
@@ -413,6 +423,7 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Transport(error) if error.is_refusal() => ExitCode::Refused,
         WorkflowError::Transport(_)
         | WorkflowError::LostSight { .. }
+        | WorkflowError::RemovalGoesOn { source: Some(_), .. }
         | WorkflowError::SetupLost { .. } => ExitCode::Unreachable,
         WorkflowError::Fault(fault) if fault.kind == crate::wire::FaultKind::Refused => {
             ExitCode::Refused
@@ -423,9 +434,10 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Stale(_) | WorkflowError::Used => ExitCode::Stale,
         WorkflowError::Fault(_) | WorkflowError::OutOfTurn => ExitCode::Bug,
         WorkflowError::Locked(_) | WorkflowError::SetupRuns(_) => ExitCode::Locked,
-        WorkflowError::Obstacles(_) => ExitCode::Refused,
+        WorkflowError::Obstacles(_) | WorkflowError::Dns { .. } => ExitCode::Refused,
         WorkflowError::Declined
         | WorkflowError::LeftRunning { .. }
+        | WorkflowError::RemovalGoesOn { source: None, .. }
         | WorkflowError::SetupLeft { .. } => ExitCode::Interrupted,
     }
 }

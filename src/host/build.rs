@@ -2,6 +2,7 @@
 
 use super::{
     ConfigError, EnvironmentName, FileSource, Host, HostName, Origin, ServerName,
+    dns_section::read_dns,
     expression::Scope,
     load::host_file_path,
     place::{read_addons_path, read_databases, read_place},
@@ -22,6 +23,7 @@ impl Host {
         let mut resolved = Resolved::read(files, &path)?;
         let deploy = resolved.take("deploy");
         let nginx = resolved.take("deploy.nginx");
+        let dns = resolved.take("deploy.dns");
         let backup = resolved.take("deploy.backup");
         let options = resolved.take("options");
         let mut faults = Vec::new();
@@ -36,6 +38,7 @@ impl Host {
         }
         let deploy = read_deploy(&mut reader, &deploy);
         let nginx = read_nginx(&mut reader, &nginx);
+        let dns = read_dns(&mut reader, &dns);
         let databases = read_databases(&mut reader, &options);
         let addons_path = read_addons_path(&mut reader, &options);
         let series = identity.as_ref().map_or(Series::V19, |(_, _, series)| *series);
@@ -54,6 +57,7 @@ impl Host {
             addons_path,
             deploy,
             nginx,
+            dns,
             backup,
             options,
             foreign: resolved.sections,

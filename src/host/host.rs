@@ -8,7 +8,9 @@ use std::{
 
 use indexmap::IndexMap;
 
-use super::{DatabaseName, EnvironmentName, HostName, ModuleName, ServerName, UserName};
+use super::{
+    DatabaseName, DnsOptions, EnvironmentName, HostName, ModuleName, ServerName, UserName,
+};
 use crate::{odoo::Series, secret::MASK};
 
 /// Where a line was written, for messages.
@@ -89,6 +91,8 @@ pub struct Host {
     pub deploy: DeployOptions,
     /// `[deploy.nginx]`; none where `enabled = False`.
     pub nginx: Option<NginxOptions>,
+    /// `[deploy.dns]`.
+    pub dns: DnsOptions,
     /// `[deploy.backup]` as written; the backup commands read it.
     pub backup: IndexMap<String, Setting>,
 }
@@ -140,6 +144,8 @@ pub struct NginxOptions {
     pub client_max_body_size: String,
     /// `database_manager`: whether `/web/database` is passed on (default no).
     pub database_manager: bool,
+    /// `cloudflare`: whether visitors come through Cloudflare (default no).
+    pub cloudflare: bool,
 }
 
 /// Where a vhost's certificate comes from.
@@ -147,6 +153,10 @@ pub struct NginxOptions {
 pub enum Tls {
     /// Plain HTTP only.
     None,
+    /// From Let's Encrypt, or another authority that speaks ACME: certbot obtains it.
+    LetsEncrypt,
+    /// From Cloudflare, which alone trusts it.
+    CloudflareOrigin,
     /// Files that are on the server.
     Files {
         /// `certificate`: the chain.

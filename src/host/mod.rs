@@ -2,6 +2,7 @@
 //! for [`WorkingTree`], which reads files.
 
 mod build;
+mod dns_section;
 mod error;
 mod expression;
 mod file;
@@ -17,8 +18,10 @@ mod place;
 mod reader;
 mod rendered;
 mod resolve;
+mod tls;
 mod tool_sections;
 
+pub use dns_section::DnsOptions;
 pub use error::{ConfigError, SourceError};
 pub use expression::Context;
 pub use file::{DEFAULT_SECTION, HostFile, Section};

@@ -10,7 +10,10 @@ use super::{
     resolve::Settings,
 };
 use crate::{
-    odoo::{Series, options::option},
+    odoo::{
+        Series,
+        options::{option, reads_as},
+    },
     secret::Part,
 };
 
@@ -126,8 +129,8 @@ pub(super) struct Place {
 /// Reads where a host runs; an option that is absent has its default in the series.
 pub(super) fn read_place(reader: &mut Reader<'_>, options: &Settings, series: Series) -> Place {
     // Where both names of an option are set, the later one counts in Odoo; lint refuses that.
-    let alias = |key: &'static str, old: &'static str, until: Series| {
-        if options.contains_key(old) && series <= until && !options.contains_key(key) {
+    let alias = |key: &'static str, old: &'static str| {
+        if options.contains_key(old) && reads_as(old, series) && !options.contains_key(key) {
             old
         } else {
             key
@@ -137,9 +140,9 @@ pub(super) fn read_place(reader: &mut Reader<'_>, options: &Settings, series: Se
         let parse = |text: &str| parse_port(text).map_err(|error| with_comment(error, text));
         reader.parsed(options, key, parse).unwrap_or(default)
     };
-    let http_port = alias("http_port", "xmlrpc_port", Series::V18);
-    let gevent_port = alias("gevent_port", "longpolling_port", Series::V17);
-    let interface = alias("http_interface", "xmlrpc_interface", Series::V18);
+    let http_port = alias("http_port", "xmlrpc_port");
+    let gevent_port = alias("gevent_port", "longpolling_port");
+    let interface = alias("http_interface", "xmlrpc_interface");
     let default_interface = option("http_interface").map(|spec| spec.default_in(series));
     Place {
         data_dir: reader

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     odoo::{
-        Series,
+        Rules,
         options::{OptionKind, option},
+        rules::{Booleans, Unset},
     },
     secret::{MASK, MissingSecrets, Part, Secret, Secrets, has_url_password, is_sensitive_key},
 };
@@ -163,12 +164,15 @@ fn normalized(host: &Host, key: &str, parts: &[Part], code: &str) -> Normal {
         _ => {}
     }
     let (Some(spec), [Part::Text(text)]) = (option(key), parts) else { return Normal::AsWritten };
+    let rules = host.odoo.rules();
+    let always = rules.unset == Unset::Always;
     let unset = spec.default_in(host.odoo).is_empty();
     match (spec.kind, text.as_str()) {
-        (OptionKind::Bool, text) => spelled_bool(text, host.odoo)
-            .map_or(Normal::AsWritten, |text| Normal::Text(text.into())),
-        (_, "None") if host.odoo >= Series::V19 || READ_AS_NONE.contains(&key) => Normal::Unset,
-        (_, "False" | "false") if host.odoo >= Series::V19 || unset => Normal::Unset,
+        (OptionKind::Bool, text) => {
+            spelled_bool(text, rules).map_or(Normal::AsWritten, |text| Normal::Text(text.into()))
+        }
+        (_, "None") if always || READ_AS_NONE.contains(&key) => Normal::Unset,
+        (_, "False" | "false") if always || unset => Normal::Unset,
         _ => Normal::AsWritten,
     }
 }
@@ -179,16 +183,12 @@ pub(super) const READ_AS_NONE: [&str; 5] =
 
 /// Returns the one spelling of a boolean that every series reads alike; none where the series
 /// reads something else than a boolean.
-pub(super) fn spelled_bool(text: &str, series: Series) -> Option<&'static str> {
+fn spelled_bool(text: &str, rules: &Rules) -> Option<&'static str> {
     match text {
         "True" | "true" => Some("True"),
         "False" | "false" => Some("False"),
-        _ if series < Series::V19 => None,
-        _ => match text.to_lowercase().as_str() {
-            "1" | "yes" | "true" | "on" => Some("True"),
-            "0" | "no" | "false" | "off" => Some("False"),
-            _ => None,
-        },
+        _ if rules.booleans == Booleans::AnyTextIsOn => None,
+        _ => rules.booleans.read(text).map(|on| if on { "True" } else { "False" }),
     }
 }
 

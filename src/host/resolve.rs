@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The tool's sections, which are not passed on to Odoo.
-const TOOL_SECTIONS: [&str; 3] = ["deploy", "deploy.nginx", "deploy.backup"];
+const TOOL_SECTIONS: [&str; 4] = ["deploy", "deploy.nginx", "deploy.dns", "deploy.backup"];
 
 /// The keys of a section, in order of first appearance.
 pub(super) type Settings = IndexMap<String, Setting>;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::{
-    DeployOptions, HostName, ModuleName, NginxOptions, Tls, UserName,
+    DeployOptions, HostName, ModuleName, NginxOptions, UserName,
     reader::{Reader, parse_bool, parse_duration, parse_port, parse_server_path},
     resolve::{Settings, list},
+    tls::read_tls,
 };
 
 const DEPLOY_KEYS: [&str; 15] = [
@@ -25,7 +26,7 @@ const DEPLOY_KEYS: [&str; 15] = [
     "keep_releases",
     "keep_snapshots",
 ];
-const NGINX_KEYS: [&str; 8] = [
+const NGINX_KEYS: [&str; 9] = [
     "enabled",
     "aliases",
     "port",
@@ -34,6 +35,7 @@ const NGINX_KEYS: [&str; 8] = [
     "certificate_key",
     "client_max_body_size",
     "database_manager",
+    "cloudflare",
 ];
 
 /// Options that decide where a host runs: they are never left to the server.
@@ -104,35 +106,12 @@ pub(super) fn read_nginx(reader: &mut Reader<'_>, nginx: &Settings) -> Option<Ng
     let options = NginxOptions {
         aliases: reader.names(nginx, "aliases", HostName::parse),
         port: reader.parsed(nginx, "port", parse_port).unwrap_or(80),
-        tls: read_tls(reader, nginx),
+        tls: read_tls(reader, nginx, enabled),
         client_max_body_size: size.unwrap_or_else(|| "128m".to_owned()),
         database_manager: reader.parsed(nginx, "database_manager", parse_bool).unwrap_or(false),
+        cloudflare: reader.parsed(nginx, "cloudflare", parse_bool).unwrap_or(false),
     };
     enabled.then_some(options)
-}
-
-fn read_tls(reader: &mut Reader<'_>, nginx: &Settings) -> Tls {
-    let certificate = reader.parsed(nginx, "certificate", parse_server_path);
-    let key = reader.parsed(nginx, "certificate_key", parse_server_path);
-    let wanted = reader.parsed(nginx, "tls", |text| match text {
-        "none" => Ok(false),
-        "files" => Ok(true),
-        other => Err(format!("`{other}` is neither `none` nor `files`")),
-    });
-    match (wanted, certificate, key) {
-        (Some(false), ..) | (None, None, None) => Tls::None,
-        (_, Some(certificate), Some(key)) => Tls::Files { certificate, key },
-        _ => {
-            let present = ["tls", "certificate", "certificate_key"].map(|key| nginx.get(key));
-            let origin = present.into_iter().flatten().next().map(|setting| setting.origin.clone());
-            reader.fault(
-                &origin.unwrap_or_else(|| reader.file.clone()),
-                "a vhost with TLS needs `certificate` and `certificate_key`".to_owned(),
-                Some("write both as absolute paths on the server, or `tls = none`"),
-            );
-            Tls::None
-        }
-    }
 }
 
 #[cfg(test)]

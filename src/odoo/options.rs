@@ -13,6 +13,8 @@ pub struct OptionSpec {
     pub kind: OptionKind,
     /// The value where the key is absent, as it would be written; empty: unset.
     default: &'static str,
+    /// The default of Odoo 17, where it differs.
+    default_17: Option<&'static str>,
     /// The default from Odoo 19 on, where it differs.
     default_19: Option<&'static str>,
     since: Series,
@@ -53,7 +55,21 @@ enum ReadFromFile {
 impl OptionSpec {
     const fn new(key: &'static str, kind: OptionKind, default: &'static str) -> Self {
         let (since, until) = (V17, V19);
-        Self { key, kind, default, default_19: None, since, until, file: ReadFromFile::Always }
+        Self {
+            key,
+            kind,
+            default,
+            default_17: None,
+            default_19: None,
+            since,
+            until,
+            file: ReadFromFile::Always,
+        }
+    }
+
+    const fn in_17(mut self, default: &'static str) -> Self {
+        self.default_17 = Some(default);
+        self
     }
 
     const fn in_19(mut self, default: &'static str) -> Self {
@@ -96,7 +112,12 @@ impl OptionSpec {
     /// Returns the value where the key is absent, as it would be written; empty: unset.
     #[must_use]
     pub fn default_in(&self, series: Series) -> &'static str {
-        self.default_19.filter(|_| series >= V19).unwrap_or(self.default)
+        let own = match series {
+            V17 => self.default_17,
+            V18 => None,
+            V19 => self.default_19,
+        };
+        own.unwrap_or(self.default)
     }
 }
 
@@ -166,7 +187,8 @@ pub const OPTIONS: &[OptionSpec] = &[
     int("import_file_timeout", "3").since(V19),
     text("import_url_regex", "^(?:http|https)://").since(V19),
     text("proxy_access_token", "").since(V19),
-    text("publisher_warranty_url", "http://services.odoo.com/publisher-warranty/"),
+    text("publisher_warranty_url", "http://services.odoo.com/publisher-warranty/")
+        .in_17("http://services.openerp.com/publisher-warranty/"),
     bool("reportgz", "False"),
     int("websocket_keep_alive_timeout", "3600"),
     int("websocket_rate_limit_burst", "10"),
@@ -262,34 +284,56 @@ pub struct MovedOption {
     pub old: &'static str,
     /// The key to write instead.
     pub new: &'static str,
-    /// The last series that still reads the old key.
-    pub read_until: Option<Series>,
+    /// The series that read the old key as the new one.
+    pub read_in: &'static [Series],
 }
 
 /// Keys with a new name. `longpolling_port` and `xmlrpc…` change where a server listens, and
 /// have lint rules of their own.
 pub const MOVED_OPTIONS: &[MovedOption] = &[
-    MovedOption { old: "longpolling_port", new: "gevent_port", read_until: Some(V17) },
-    MovedOption { old: "xmlrpc_port", new: "http_port", read_until: Some(V18) },
-    MovedOption { old: "xmlrpc_interface", new: "http_interface", read_until: Some(V18) },
-    MovedOption { old: "xmlrpc", new: "http_enable", read_until: Some(V18) },
-    MovedOption { old: "without_demo", new: "with_demo", read_until: Some(V19) },
-    MovedOption {
-        old: "import_image_maxbytes",
-        new: "import_file_maxbytes",
-        read_until: Some(V19),
-    },
-    MovedOption { old: "import_image_regex", new: "import_url_regex", read_until: Some(V19) },
-    MovedOption { old: "import_image_timeout", new: "import_file_timeout", read_until: Some(V19) },
-    MovedOption { old: "geoip_database", new: "geoip_city_db", read_until: None },
-    MovedOption { old: "osv_memory_age_limit", new: "transient_age_limit", read_until: None },
-    MovedOption { old: "debug_mode", new: "dev_mode", read_until: None },
-    MovedOption { old: "db_filter", new: "dbfilter", read_until: None },
-    MovedOption { old: "load", new: "server_wide_modules", read_until: None },
-    MovedOption { old: "database", new: "db_name", read_until: None },
-    MovedOption { old: "smtp", new: "smtp_server", read_until: None },
-    MovedOption { old: "no_database_list", new: "list_db", read_until: None },
+    moved("longpolling_port", "gevent_port", &[V17]),
+    moved("xmlrpc_port", "http_port", &[V17, V18]),
+    moved("xmlrpc_interface", "http_interface", &[V17, V18]),
+    moved("xmlrpc", "http_enable", &[V17, V18]),
+    moved("without_demo", "with_demo", &Series::ALL),
+    moved("import_image_maxbytes", "import_file_maxbytes", &Series::ALL),
+    moved("import_image_regex", "import_url_regex", &Series::ALL),
+    moved("import_image_timeout", "import_file_timeout", &Series::ALL),
+    moved("geoip_database", "geoip_city_db", &[V18]),
+    moved("osv_memory_age_limit", "transient_age_limit", &[V18]),
+    moved("debug_mode", "dev_mode", &[]),
+    moved("db_filter", "dbfilter", &[]),
+    moved("load", "server_wide_modules", &[]),
+    moved("database", "db_name", &[]),
+    moved("smtp", "smtp_server", &[]),
+    moved("no_database_list", "list_db", &[]),
 ];
+
+const fn moved(old: &'static str, new: &'static str, read_in: &'static [Series]) -> MovedOption {
+    MovedOption { old, new, read_in }
+}
+
+/// Tells whether a series reads an old key as the one that took its place.
+#[must_use]
+pub fn reads_as(old: &str, series: Series) -> bool {
+    MOVED_OPTIONS.iter().any(|moved| moved.old == old && moved.read_in.contains(&series))
+}
+
+/// Keys that modules read in series that do not declare them yet.
+const UNDECLARED: [&str; 6] = [
+    "bin_path",
+    "default_productivity_apps",
+    "import_file_maxbytes",
+    "import_file_timeout",
+    "import_url_regex",
+    "proxy_access_token",
+];
+
+/// Tells whether modules of a series read a key that it does not declare.
+#[must_use]
+pub fn is_read_undeclared(key: &str, series: Series) -> bool {
+    UNDECLARED.contains(&key) && !option(key).is_some_and(|spec| spec.exists_in(series))
+}
 
 #[cfg(test)]
 mod tests {

@@ -37,12 +37,6 @@ impl Series {
             Self::V19 => "19.0",
         }
     }
-
-    /// Tells whether SIGHUP swaps the workers without a refused request (19.0 with workers).
-    #[must_use]
-    pub fn reloads_gracefully(self) -> bool {
-        self >= Self::V19
-    }
 }
 
 impl fmt::Display for Series {

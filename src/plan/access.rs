@@ -17,6 +17,15 @@ pub struct DatabaseAccess {
     pub password: Option<String>,
 }
 
+impl DatabaseAccess {
+    /// Tells whether the cluster is on the server itself.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self.host.as_str(), "" | "localhost" | "127.0.0.1" | "::1")
+            || self.host.starts_with('/')
+    }
+}
+
 impl std::fmt::Debug for DatabaseAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DatabaseAccess")

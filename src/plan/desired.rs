@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    TransactionId, access::DatabaseAccess, modules::ModuleDiffs, observed::Holder,
-    rollback::Rollback, step::Service,
+    TransactionId, access::DatabaseAccess, certificate::WantedCertificate, modules::ModuleDiffs,
+    observed::Holder, rollback::Rollback, step::Service,
 };
 use crate::{
     host::{DatabaseName, EnvironmentName, HostName, ModuleName},
@@ -50,6 +50,8 @@ pub struct Desired {
     pub compared: Files,
     /// The files of the new release: what is written.
     pub files: Files,
+    /// The certificate that the tool obtains; none where it obtains none.
+    pub certificate: Option<WantedCertificate>,
     /// The options whose values are secret.
     pub sensitive_keys: BTreeSet<String>,
     /// What changed in the code since the live release; none where that cannot be told.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use self::options::Options;
 use super::{
+    adopted,
     desired::{Desired, OnDrift},
     diff::{FileDiff, unified},
     observed::HostFacts,
@@ -25,7 +26,7 @@ pub struct Drift {
     pub kind: DriftKind,
     /// The same in a sentence.
     pub text: String,
-    /// Of odoo.conf, the options that differ.
+    /// Of odoo.conf, the options that differ; of a checkout, the files.
     pub options: Vec<String>,
     /// From what was deployed to what is there, secrets masked; none where there is no
     /// text to compare. Of odoo.conf, options are compared: one a line, defaults left out.
@@ -48,6 +49,8 @@ pub enum DriftSubject {
     Vhost,
     /// The process that runs.
     Service,
+    /// The checkout that an adopted host runs from.
+    Checkout,
 }
 
 impl fmt::Display for DriftSubject {
@@ -59,6 +62,7 @@ impl fmt::Display for DriftSubject {
             Self::ForeignDropIns => "the unit's drop-ins",
             Self::Vhost => "the vhost",
             Self::Service => "the service",
+            Self::Checkout => "the checkout",
         })
     }
 }
@@ -93,6 +97,7 @@ pub fn drift(host: &HostFacts) -> Vec<Drift> {
             diff: None,
         });
     }
+    found.extend(checkout(host));
     found.extend(outdated(host).into_iter().map(|outdated| Drift {
         subject: DriftSubject::Service,
         kind: DriftKind::Outdated,
@@ -101,6 +106,17 @@ pub fn drift(host: &HostFacts) -> Vec<Drift> {
         diff: None,
     }));
     found
+}
+
+fn checkout(host: &HostFacts) -> Option<Drift> {
+    let facts = host.adopted.as_ref().filter(|facts| facts.is_live && !facts.dirty.is_empty())?;
+    Some(Drift {
+        subject: DriftSubject::Checkout,
+        kind: DriftKind::Edited,
+        text: adopted::dirty(&facts.dirty),
+        options: facts.dirty.iter().map(|path| path.display().to_string()).collect(),
+        diff: None,
+    })
 }
 
 /// In which way a running service is older than its files.
@@ -256,6 +272,16 @@ impl<'a> File<'a> {
     }
 }
 
+/// Compares two texts of odoo.conf by their options: one a line, defaults left out.
+pub(super) fn options_diff(old: &str, new: &str, series: crate::odoo::Series) -> FileDiff {
+    let read = |text| Options::read(text, series).map(|options| options.to_string());
+    let (old_options, new_options) = (read(old), read(new));
+    match (&old_options, &new_options) {
+        (Some(old), Some(new)) => unified(Some(old), Some(new), "odoo.conf"),
+        _ => unified(Some(old), Some(new), "odoo.conf"),
+    }
+}
+
 fn conf_drift(old: &Options, new: &Options) -> Drift {
     let options = old.differing(new);
     let how = if old.has_comments && !new.has_comments {
@@ -341,7 +367,7 @@ impl Fates {
             DriftSubject::Unit => Some(self.unit),
             DriftSubject::UnitDropIn => Some(self.unit_drop_in),
             DriftSubject::Vhost => Some(self.vhost),
-            DriftSubject::ForeignDropIns | DriftSubject::Service => None,
+            DriftSubject::ForeignDropIns | DriftSubject::Service | DriftSubject::Checkout => None,
         }
     }
 

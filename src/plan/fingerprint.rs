@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    adopted::adopted_live,
     desired::{Desired, Files},
     make::Plan,
     observed::{AsDeployed, Holder, Observed},
@@ -34,6 +35,9 @@ impl Fingerprint {
         add("the files on the server", &files_on_server(observed));
         let outdated =
             [service.needs_daemon_reload, service.older_than_unit, service.older_than_conf];
+        if let Some(adopted) = adopted_live(observed) {
+            add("what was adopted", &json!([adopted.record, adopted.changed, adopted.dirty]));
+        }
         add("the service", &json!([service.active, service.release, outdated]));
         add("the configuration", &configuration(desired));
         for name in &desired.databases {

@@ -1,9 +1,12 @@
 //! Puts the steps of a plan together.
 
+mod adopted;
 mod shown;
 
 use super::{
     CopyName,
+    adopted::{self as release_zero, ADOPTED},
+    certificate::{self, CertificatePlan},
     desired::Desired,
     diff::FileDiff,
     drift::{Drift, Fates, drift},
@@ -29,6 +32,8 @@ pub struct Plan {
     pub reasons: Vec<String>,
     /// What each database is taught.
     pub upgrades: Vec<DatabaseUpgrade>,
+    /// The certificate that is obtained.
+    pub certificate: Option<CertificatePlan>,
     /// What is gone back to; none for a deploy.
     pub rollback: Option<RollbackPlan>,
     /// How the server's files change, secrets masked.
@@ -57,12 +62,16 @@ impl Plan {
 /// Returns everything that stands in the way.
 pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obstacle>> {
     let restorations = restorations(desired, observed)?;
+    if let Some(wish) = desired.rollback.as_ref().filter(|wish| wish.to == ADOPTED) {
+        return adopted::come_back(desired, observed, wish, restorations);
+    }
     let upgrades = upgrades(desired, observed, &restorations);
     let fates = Fates::of(desired, &observed.host);
     let choice = choose(desired, observed, &upgrades, &restorations, &fates);
     let drift = fates.still_drifted(drift(&observed.host));
     let mut found = obstacles(desired, observed, &upgrades, &restorations);
     found.extend(fates.obstacles(&drift, choice.writes_release));
+    found.extend(release_zero::obstacles(desired, observed));
     if !found.is_empty() {
         return Err(found);
     }
@@ -79,9 +88,11 @@ pub fn make_plan(desired: &Desired, observed: &Observed) -> Result<Plan, Vec<Obs
     };
     let mut warnings = maker.warnings();
     warnings.extend(fates.warnings(&drift));
+    warnings.extend(certificate::warning(desired, observed));
     Ok(Plan {
         switch: choice.switch,
         reasons: choice.reasons,
+        certificate: certificate::needed(desired, observed),
         diffs: maker.diffs(),
         drift,
         warnings,
@@ -126,12 +137,13 @@ impl Maker<'_> {
     fn transaction(&self) -> Transaction {
         let desired = self.desired;
         let live = live_record(self.observed);
+        let left = self.left().map(|facts| &facts.record.service);
         Transaction {
             id: desired.id.clone(),
             host: desired.host.clone(),
             holder: desired.holder.clone(),
             number: self.writes_release.then_some(self.number),
-            previous: live.map(|live| live.number),
+            previous: live.map(|live| live.number).or(left.map(|_| ADOPTED)),
             service: desired.service.clone(),
             access: desired.access.clone(),
             sensitive_keys: desired.sensitive_keys.clone(),
@@ -139,7 +151,11 @@ impl Maker<'_> {
             prepare: self.prepare(),
             carry_out: self.carry_out(),
             finish: self.finish(),
-            previous_health: live.map(|live| live.health.clone()),
+            previous_health: live
+                .map(|live| &live.health)
+                .or(left.map(|left| &left.health))
+                .cloned(),
+            adopted: left.cloned(),
             summary: self.summary(),
         }
     }
@@ -154,11 +170,17 @@ impl Maker<'_> {
         if self.unit_differs() {
             steps.push(Step::CheckUnit { unit: self.desired.files.unit.clone() });
         }
-        if let Some(vhost) = self.new_vhost() {
-            steps.push(Step::CheckVhost { vhost: vhost.to_owned() });
+        let certificate = certificate::steps(self.desired, self.observed);
+        if certificate.is_empty() {
+            steps.extend(self.check_vhost());
         }
         if self.writes_release {
             steps.extend(self.try_out());
+        }
+        if !certificate.is_empty() {
+            steps.extend(certificate);
+            // It names the certificate's files.
+            steps.extend(self.check_vhost());
         }
         if self.stopping().next().is_some() {
             // Before users have to wait for anything.
@@ -198,23 +220,31 @@ impl Maker<'_> {
 
     fn stop(&self) -> Vec<Step> {
         let desired = self.desired;
-        let mut steps = vec![Step::ShowMaintenance, Step::Hold, Step::StopService];
+        let mut steps = vec![Step::ShowMaintenance, Step::Hold];
+        match self.left() {
+            Some(facts) => steps.extend(self.take_over(facts)),
+            None => steps.push(Step::StopService),
+        }
         steps.extend(self.snapshots().map(Step::Snapshot));
         steps.extend(self.restores().map(Step::RestoreDatabase));
         for upgrade in self.upgrades.iter().filter(|upgrade| upgrade.create) {
             steps.push(Step::CreateDatabase { database: upgrade.database.clone() });
         }
-        if self.unit_differs() {
-            steps.push(Step::InstallUnit {
-                unit: desired.files.unit.clone(),
-                drop_in: desired.files.unit_drop_in.clone(),
-            });
+        if self.left().is_none() {
+            if self.unit_differs() {
+                steps.push(Step::InstallUnit {
+                    unit: desired.files.unit.clone(),
+                    drop_in: desired.files.unit_drop_in.clone(),
+                });
+            }
+            steps.push(Step::Switch { number: self.number, follow: Follow::Later });
         }
-        steps.push(Step::Switch { number: self.number, follow: Follow::Later });
         steps.extend(self.upgrades.iter().filter_map(|upgrade| self.upgrade(upgrade)));
         steps.extend(self.record_seen(true));
         steps.push(Step::StartService { hold_jobs: self.changed().cloned().collect() });
-        steps.extend(self.vhost());
+        if self.left().is_none() {
+            steps.extend(self.vhost());
+        }
         steps.push(Step::CheckHealth(self.health()));
         steps
     }
@@ -412,8 +442,21 @@ impl Maker<'_> {
         self.desired.files.vhost.as_deref().filter(|_| self.fates.vhost.changes())
     }
 
+    /// Every vhost that is installed is tested before.
+    fn check_vhost(&self) -> Option<Step> {
+        match self.vhost()? {
+            Step::InstallVhost { vhost, .. } => {
+                Some(Step::CheckVhost { vhost, aside: self.aside() })
+            }
+            _ => None,
+        }
+    }
+
+    /// A new certificate is read, and proven, with the vhost that stays.
     fn vhost(&self) -> Option<Step> {
-        if let Some(vhost) = self.new_vhost() {
+        let is_certified = certificate::needed(self.desired, self.observed).is_some();
+        let again = self.desired.files.vhost.as_deref().filter(|_| is_certified);
+        if let Some(vhost) = self.new_vhost().or(again) {
             let marker = self.desired.network.marker.clone()?;
             return Some(Step::InstallVhost { vhost: vhost.to_owned(), marker });
         }

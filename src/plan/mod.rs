@@ -1,6 +1,8 @@
 //! Turns the wanted release and what the server has into a [`Plan`]. Pure.
 
 mod access;
+mod adopted;
+mod certificate;
 mod code;
 mod copy_name;
 mod desired;
@@ -9,12 +11,14 @@ mod drift;
 mod event;
 mod fingerprint;
 mod history;
+mod load;
 mod make;
 mod modules;
 mod observed;
 mod obstacle;
 mod python;
 mod release;
+mod removal;
 mod rollback;
 #[cfg(test)]
 mod sample;
@@ -24,6 +28,14 @@ mod transaction_id;
 mod upgrade;
 
 pub use access::DatabaseAccess;
+pub use adopted::{
+    ADOPTED, ADOPTED_SCHEMA, Adopted, AdoptedFacts, AdoptedKind, AdoptedService, AdoptedVhost,
+    Checkout, CodePlace, adopted_live,
+};
+pub use certificate::{
+    AcmeIssuer, CertificateFacts, CertificatePlan, InstallCertificate, IssuedCertificate, Issuer,
+    LATE, ObtainCertificate, OriginIssuer, WantedCertificate,
+};
 pub use copy_name::{CopyKind, CopyName};
 pub use desired::{Desired, Files, Network, OnDrift, Policy, UpdateChoice};
 pub use diff::{FileDiff, unified};
@@ -31,6 +43,7 @@ pub use drift::{Drift, DriftKind, DriftSubject, drift};
 pub use event::{Event, Failure, Outcome};
 pub use fingerprint::Fingerprint;
 pub use history::HistoryLine;
+pub use load::unfit_for_loading;
 pub use make::{Plan, make_plan};
 pub use modules::{ModuleDiff, ModuleDiffs, differs};
 pub use observed::{
@@ -40,6 +53,11 @@ pub use observed::{
 pub use obstacle::{Obstacle, live_record, megabytes};
 pub use python::{CodeChange, SourcePair};
 pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
+pub use removal::{
+    ArchiveStep, Archived, HostDatabase, MeasuredFiles, Provisioned, Removal, RemovalFacts,
+    RemovalNeighbour, RemovalOrder, RemovalOutcome, RemovalQuestion, RemovalStep, RemovalTold,
+    RoleFacts, make_removal,
+};
 pub use rollback::{
     COUNTED_ROWS, KnownRelease, Restoration, Rollback, RollbackPlan, RowCount, choose_release,
     restorations,
@@ -47,8 +65,8 @@ pub use rollback::{
 #[cfg(test)]
 pub(crate) use sample::{SamplePlan, sample_plans};
 pub use step::{
-    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, Restore, RolledBack, Service, Snapshot,
-    Step, Summary, Transaction, UpgradeModules,
+    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, ReplaceVhosts, Restore, RolledBack,
+    Service, Snapshot, Step, Summary, Transaction, UpgradeModules,
 };
 pub use switch::Switch;
 pub use transaction_id::TransactionId;

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CopyName,
+    adopted::AdoptedFacts,
+    certificate::CertificateFacts,
     release::{ReleaseFacts, RunningFrom},
 };
 use crate::{
@@ -115,6 +117,11 @@ pub struct HostFacts {
     pub as_deployed: Option<AsDeployed>,
     /// Drop-ins of the unit besides its own.
     pub foreign_drop_ins: Vec<PathBuf>,
+    /// The certificates that were obtained for it.
+    pub certificates: CertificateFacts,
+    /// Release 0; none where the host was not adopted.
+    #[serde(default)]
+    pub adopted: Option<Box<AdoptedFacts>>,
 }
 
 /// Files as they were deployed; none: there was no such file.

@@ -1,8 +1,12 @@
 //! What stands in the way of a deploy, found before anything is touched.
 
+mod versions;
+
 use std::collections::BTreeSet;
 
 use super::{
+    adopted::adopted_live,
+    certificate,
     desired::{Desired, UpdateChoice},
     observed::{DatabaseFacts, Observed},
     release::{ReleaseRecord, RunningFrom},
@@ -52,10 +56,12 @@ pub(super) fn obstacles(
     let copied: u64 = restorations.iter().map(|one| one.bytes).sum();
     let mut found = Vec::new();
     server(desired, observed, &mut found);
+    certificate::obstacles(desired, observed, &mut found);
     identity(desired, observed, &mut found);
     neighbours(desired, observed, &mut found);
     databases(desired, observed, &restored, &mut found);
     modules(desired, observed, &restored, &mut found);
+    found.extend(versions::of_other_series(desired, observed));
     space(observed, upgrades, copied, &mut found);
     snapshots(observed, upgrades, &restored, &mut found);
     found.extend(rollback::without_consent(desired, restorations));
@@ -109,13 +115,17 @@ fn server(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
 fn ports(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
     let unit = format!("odoo-{}.service", desired.host);
     let is_active = observed.host.service.active == "active";
-    let runs_on = |port: u16| {
-        is_active && live_record(observed).is_some_and(|live| live.ports.contains(&port))
+    let adopted = adopted_live(observed).map(|facts| &facts.record.service);
+    let runs_on = |port: u16| match adopted {
+        Some(service) => {
+            service.health.http_port == port || service.health.gevent_port == Some(port)
+        }
+        None => is_active && live_record(observed).is_some_and(|live| live.ports.contains(&port)),
     };
     let wanted = [Some(desired.network.http_port), desired.network.gevent_port];
     for port in wanted.into_iter().flatten() {
         let is_foreign = |owner: &Option<String>| match owner {
-            Some(owner) => *owner != unit,
+            Some(owner) => *owner != unit && adopted.is_none_or(|service| *owner != service.unit),
             None => !runs_on(port),
         };
         let listeners = observed.server.listeners.iter();
@@ -123,12 +133,17 @@ fn ports(desired: &Desired, observed: &Observed, found: &mut Vec<Obstacle>) {
             listeners.filter(|listener| listener.port == port && is_foreign(&listener.unit));
         if let Some(listener) = foreign.next() {
             let by = listener.unit.as_deref().unwrap_or("another program");
-            found.push(
-                Obstacle::new(format!("port {port} is taken by {by}"))
-                    .hint("choose another `http_port` or `gevent_port`"),
-            );
+            found.push(Obstacle::new(format!("port {port} is taken by {by}")).hint(other_port(by)));
         }
     }
+}
+
+fn other_port(owner: &str) -> String {
+    let choose = "choose another `http_port` or `gevent_port`";
+    if !owner.starts_with("odoo") && !owner.starts_with("openerp") {
+        return choose.to_owned();
+    }
+    format!("{choose}; if that Odoo is this host, take it over: `deploy adopt --unit {owner}`")
 }
 
 /// What a host is may not change by a deploy: it would be another host.
@@ -282,7 +297,7 @@ fn missing_database(
     found: &mut Vec<Obstacle>,
 ) {
     let missing = Obstacle::new(format!("database {name} does not exist"));
-    if live_record(observed).is_some() {
+    if live_record(observed).is_some() || observed.host.adopted.is_some() {
         found.push(missing.hint(
             "this host has been deployed before, so the database is not created: it was renamed, dropped, or `db_name` is mistyped",
         ));

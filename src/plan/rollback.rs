@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CopyName,
+    adopted::ADOPTED,
     desired::Desired,
     observed::{CopyFacts, DatabaseFacts, Observed},
     obstacle::{Obstacle, live_record},
@@ -195,7 +196,11 @@ pub fn restorations(
     let mut impossible = Vec::new();
     for name in &desired.databases {
         let Some(facts) = observed.databases.get(name) else { continue };
-        let reasons = reasons(desired, wish, facts);
+        let reasons = if wish.to == ADOPTED {
+            since_adopted(observed, name, facts)
+        } else {
+            reasons(desired, wish, facts)
+        };
         if reasons.is_empty() {
             continue;
         }
@@ -222,6 +227,27 @@ fn reasons(
         if missing {
             reasons.insert(name.clone(), vec![format!("release {} does not have it", wish.to)]);
         }
+    }
+    reasons
+}
+
+/// Names the modules that deploys brought to another state than release 0 had. That of
+/// its own addons nobody knows, so every deploy that changed the database counts.
+fn since_adopted(
+    observed: &Observed,
+    database: &DatabaseName,
+    facts: &DatabaseFacts,
+) -> BTreeMap<ModuleName, Vec<String>> {
+    let Some(first) = first_change(observed, ADOPTED, database) else { return BTreeMap::new() };
+    let adopted = observed.host.adopted.as_ref().and_then(|facts| facts.record.commit);
+    let why = vec![format!("release {first} or a later one upgraded it")];
+    let seen = facts.signatures.iter().flatten();
+    let changed = seen.filter(|(_, seen)| Some(seen.commit) != adopted);
+    let mut reasons: BTreeMap<_, _> =
+        changed.map(|(name, _)| (name.clone(), why.clone())).collect();
+    if reasons.is_empty() {
+        let base = ModuleName::parse("base").expect("`base` is a module name");
+        reasons.insert(base, why);
     }
     reasons
 }
@@ -284,6 +310,10 @@ fn first_change(
     after: ReleaseNumber,
     database: &DatabaseName,
 ) -> Option<ReleaseNumber> {
+    if after == ADOPTED {
+        // Releases are pruned and release 0 is not: the history knows what each changed.
+        return observed.host.adopted.as_ref()?.first_changes.get(database).copied();
+    }
     let live = live_record(observed).map(|live| live.number);
     let took_effect = |release: &&ReleaseFacts| {
         let number = release.record.number;

@@ -9,8 +9,8 @@ pub(crate) use self::plans::{SamplePlan, sample_plans};
 
 use self::parts::{desired, observed};
 use super::{
-    CodeChange, DatabaseFacts, Desired, Files, HostFacts, ModuleDiff, Observed, Plan, ServiceFacts,
-    Step, make_plan,
+    CertificateFacts, CodeChange, DatabaseFacts, Desired, Files, HostFacts, ModuleDiff, Observed,
+    Plan, ServiceFacts, Step, make_plan,
 };
 use crate::{
     host::{DatabaseName, HostName, ModuleName},
@@ -85,6 +85,8 @@ impl Sample {
             series: sample.desired.service.series,
             as_deployed: None,
             foreign_drop_ins: Vec::new(),
+            certificates: CertificateFacts::default(),
+            adopted: None,
         };
         sample.observed.server.listeners = Vec::new();
         let facts = sample.facts();

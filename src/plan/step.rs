@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     CopyName, TransactionId,
     access::DatabaseAccess,
+    adopted::{AdoptedService, AdoptedVhost},
+    certificate::{self, InstallCertificate, ObtainCertificate},
     observed::{Holder, SeenAddon},
     release::ReleaseRecord,
 };
@@ -41,7 +43,7 @@ pub struct Transaction {
     pub sensitive_keys: BTreeSet<String>,
     /// Options that stay at the server's own value.
     pub keep: Vec<String>,
-    /// Steps that touch nothing live.
+    /// Steps that users notice nothing of, and that leave nothing behind where they fail.
     pub prepare: Vec<Step>,
     /// Steps that change what is live; a failure reverts them.
     pub carry_out: Vec<Step>,
@@ -49,6 +51,9 @@ pub struct Transaction {
     pub finish: Vec<Step>,
     /// What the release before must answer when the transaction is taken back.
     pub previous_health: Option<HealthCheck>,
+    /// The service of release 0, where the transaction leaves it or comes back to it.
+    #[serde(default)]
+    pub adopted: Option<AdoptedService>,
     /// What the line in the history says besides the outcome.
     pub summary: Summary,
 }
@@ -137,7 +142,20 @@ pub enum Step {
     CheckVhost {
         /// The vhost's text.
         vhost: String,
+        /// Those whose place it takes.
+        aside: Vec<PathBuf>,
     },
+    /// Lets every name answer an authority's challenges, beside what is served.
+    ServeChallenges {
+        /// The vhost's text.
+        vhost: String,
+        /// The names.
+        names: Vec<HostName>,
+    },
+    /// Has an authority certify the names.
+    ObtainCertificate(Box<ObtainCertificate>),
+    /// Puts a certificate of Cloudflare's in place, with the key that was made for it.
+    InstallCertificate(Box<InstallCertificate>),
     /// Imports the Python of modules that a changed database will run.
     ImportModules {
         /// The release.
@@ -215,6 +233,31 @@ pub enum Step {
     },
     /// Takes the vhost away.
     RemoveVhost,
+    /// Keeps the service of release 0 from starting by itself from here on.
+    HoldAdopted(AdoptedService),
+    /// Stops the service of release 0 and has no boot start it.
+    StopAdopted(AdoptedService),
+    /// Puts the vhost in the place of those that served the host until now.
+    ReplaceVhosts(ReplaceVhosts),
+    /// Takes the unit and its drop-in away.
+    RemoveUnit,
+    /// Starts the service of release 0 again, at boot too, while scheduled jobs are held
+    /// back until the commit point.
+    StartAdopted {
+        /// The service.
+        service: AdoptedService,
+        /// The databases whose jobs are held back.
+        hold_jobs: Vec<DatabaseName>,
+    },
+    /// Takes `current` away: release 0 has none.
+    LeaveReleases,
+    /// Puts the vhosts of release 0 back in the place of the host's own.
+    ReturnVhosts {
+        /// Those of release 0.
+        vhosts: Vec<AdoptedVhost>,
+    },
+    /// Lets the service of release 0 start by itself again.
+    ReleaseAdopted(AdoptedService),
     /// Asks Odoo whether it serves every database from the release.
     CheckHealth(HealthCheck),
     /// Lets Odoo start by itself again.
@@ -279,6 +322,17 @@ pub struct Restore {
     pub copy: CopyName,
     /// The name under which the present database is kept.
     pub kept: CopyName,
+}
+
+/// Puts a vhost in the place of others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplaceVhosts {
+    /// The vhost's text.
+    pub vhost: String,
+    /// Where its marker is fetched.
+    pub marker: Marker,
+    /// Those that are set aside.
+    pub aside: Vec<PathBuf>,
 }
 
 /// What makes a running Odoo follow `current`.
@@ -373,6 +427,13 @@ impl Step {
             Self::CheckCode { .. } => "check Python, XML and manifests".into(),
             Self::CheckUnit { .. } => "check the unit".into(),
             Self::CheckVhost { .. } => "check the vhost".into(),
+            Self::ServeChallenges { names, .. } => certificate::title("answer challenges", names),
+            Self::ObtainCertificate(step) => {
+                certificate::title("obtain a certificate", &step.names)
+            }
+            Self::InstallCertificate(step) => {
+                certificate::title("put the certificate in place", &step.names)
+            }
             Self::ImportModules { .. } => "import the modules".into(),
             Self::LoadRelease { number, .. } => {
                 format!("load release {number} beside the running one")
@@ -406,6 +467,14 @@ impl Step {
             Self::StartService { .. } => "start Odoo".into(),
             Self::InstallVhost { .. } => "install the vhost and reload nginx".into(),
             Self::RemoveVhost => "remove the vhost and reload nginx".into(),
+            Self::HoldAdopted(service) => format!("hold {}", service.unit),
+            Self::StopAdopted(service) => format!("stop {}", service.unit),
+            Self::ReplaceVhosts(_) => "install the vhost in the place of the old one".into(),
+            Self::RemoveUnit => "remove the unit".into(),
+            Self::StartAdopted { service, .. } => format!("start {}", service.unit),
+            Self::LeaveReleases => "go back to release 0".into(),
+            Self::ReturnVhosts { .. } => "put the old vhost back and reload nginx".into(),
+            Self::ReleaseAdopted(service) => format!("release {}", service.unit),
             Self::CheckHealth(_) => "check health".into(),
             Self::LiftHold => "release the service".into(),
             Self::HideMaintenance => "hide the maintenance page".into(),

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::{
+    adopted::adopted_live,
+    certificate,
     code::noticed,
     desired::Desired,
     drift::{Fates, Outdated, owed},
@@ -12,6 +14,7 @@ use super::{
     step::HealthCheck,
     upgrade::DatabaseUpgrade,
 };
+use crate::odoo::rules::Hangup;
 
 /// How a host is brought to the wanted release, from the least interruption
 /// to the most.
@@ -95,13 +98,20 @@ pub(super) fn choose(
         needs.push(Need::new(Switch::Stop, reason));
     }
     if live_record(observed).is_none() {
-        needs.push(Need::new(Switch::Stop, "this is the first release"));
+        let reason = match adopted_live(observed) {
+            Some(facts) => format!("it takes over from {}", facts.record.service.unit),
+            None => "this is the first release".to_owned(),
+        };
+        needs.push(Need::new(Switch::Stop, reason));
     } else {
         follow(desired, observed, fates, &mut needs);
         catch_up(desired, observed, &mut needs);
     }
     if fates.vhost.changes() {
         needs.push(Need::new(Switch::Vhost, "the vhost changes"));
+    }
+    if let Some(plan) = certificate::needed(desired, observed) {
+        needs.push(Need::new(Switch::Vhost, format!("a certificate is needed: {}", plan.because)));
     }
     needs.sort_by_key(|need| std::cmp::Reverse(need.switch));
     Choice {
@@ -182,7 +192,7 @@ pub(super) fn running_health(observed: &Observed) -> Option<HealthCheck> {
     Some(release.map_or(live, |release| &release.record).health.clone())
 }
 
-/// SIGHUP is enough on Odoo 19 with workers, as long as what it listens on
+/// SIGHUP is enough where it reloads, with workers, as long as what it listens on
 /// stays: it keeps an inherited socket, and fails to change to or from workers.
 fn way_to_follow(desired: &Desired, observed: &Observed, reason: String) -> Need {
     let Some(running) = running_health(observed) else {
@@ -191,7 +201,7 @@ fn way_to_follow(desired: &Desired, observed: &Observed, reason: String) -> Need
     let same_network = running.http_port == desired.network.http_port
         && running.gevent_port == desired.network.gevent_port
         && running.interface == desired.network.interface;
-    if !desired.service.series.reloads_gracefully() {
+    if desired.service.series.rules().hangup == Hangup::Restarts {
         let reason = format!("{reason}; Odoo {} restarts", desired.service.series);
         return Need::new(Switch::Restart, reason);
     }

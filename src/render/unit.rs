@@ -11,7 +11,7 @@ use super::{
 use crate::{
     host::{HostName, UserName},
     layout::Layout,
-    odoo::Series,
+    odoo::{Series, rules::Hangup},
 };
 
 const TEMPLATE: &str = include_str!("templates/odoo.service.hbs");
@@ -73,7 +73,7 @@ pub fn unit(input: &UnitInput, template: Option<&str>) -> Result<String, RenderE
     let context = Context {
         input,
         conf: Layout::new(input.host.clone()).current().join("odoo.conf"),
-        graceful_reload: input.odoo.reloads_gracefully() && input.workers > 0,
+        graceful_reload: input.odoo.rules().hangup == Hangup::Reloads && input.workers > 0,
         python_directory: input
             .python
             .parent()
@@ -151,9 +151,12 @@ mod tests {
 
     #[test]
     fn only_19_with_workers_has_a_reload() {
-        for (odoo, workers) in [(Series::V18, 4), (Series::V19, 0), (Series::V19, -1)] {
-            let text = unit(&UnitInput { odoo, workers, ..input() }, None).unwrap();
-            assert!(!text.contains("ExecReload"), "{odoo} with {workers} workers");
+        for odoo in Series::ALL {
+            for workers in [4, 1, 0, -1] {
+                let text = unit(&UnitInput { odoo, workers, ..input() }, None).unwrap();
+                let reloads = odoo == Series::V19 && workers > 0;
+                assert_eq!(text.contains("ExecReload"), reloads, "{odoo}, {workers} workers");
+            }
         }
     }
 

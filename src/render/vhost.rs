@@ -44,6 +44,9 @@ pub struct VhostInput {
     pub client_max_body_size: String,
     /// Whether `/web/database` is passed on.
     pub database_manager: bool,
+    /// The ranges of the proxy that visitors come through and whose word for their address
+    /// counts; empty where they come by themselves.
+    pub trusted_proxies: Vec<String>,
     /// Where answers to ACME challenges are served from; none: they are passed on to Odoo.
     pub acme_webroot: Option<PathBuf>,
 }
@@ -142,6 +145,15 @@ fn check(input: &VhostInput) -> Result<(), RenderError> {
             });
         }
     }
+    for range in &input.trusted_proxies {
+        if !range.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':' | b'/')) {
+            return Err(RenderError::Value {
+                field: "the range of a proxy",
+                value: range.clone(),
+                rule: "a range is an address, `/` and a length",
+            });
+        }
+    }
     if let Some(webroot) = &input.acme_webroot {
         check_path("the directory of ACME challenges", webroot)?;
     }
@@ -199,6 +211,7 @@ mod tests {
             workers: 4,
             client_max_body_size: "128m".into(),
             database_manager: false,
+            trusted_proxies: Vec::new(),
             acme_webroot: None,
         }
     }
@@ -212,6 +225,7 @@ mod tests {
                 key: "/etc/letsencrypt/live/shop/privkey.pem".into(),
             }),
             upstream_address: Ipv6Addr::LOCALHOST.into(),
+            trusted_proxies: vec!["192.0.2.0/24".into(), "2001:db8::/32".into()],
             acme_webroot: Some("/var/www/acme".into()),
             ..input()
         }
@@ -253,6 +267,10 @@ mod tests {
         let mut input = with_tls();
         input.tls.as_mut().expect("it has TLS").key = "/k; return 200".into();
         assert!(vhost(&input, None).is_err());
+        assert!(
+            vhost(&VhostInput { trusted_proxies: vec!["all;".into()], ..with_tls() }, None)
+                .is_err()
+        );
         assert!(vhost(&VhostInput { port: 443, ..with_tls() }, None).is_err());
     }
 

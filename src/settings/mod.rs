@@ -2,6 +2,9 @@
 //!
 //! [`FileSource`]: crate::host::FileSource
 
+mod acme;
+mod clients;
+mod dns;
 mod load;
 mod odoo;
 mod parse;
@@ -9,6 +12,9 @@ mod policy;
 mod types;
 mod values;
 
+pub use acme::Acme;
+pub use clients::{Clients, Placement};
+pub use dns::{DnsProvider, DnsZone, TsigAlgorithm};
 pub use load::SETTINGS_FILE;
 pub use odoo::OdooOrigin;
 pub use policy::PolicyError;

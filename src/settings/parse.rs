@@ -1,15 +1,19 @@
 //! Reads the text of `config/deploy.toml`.
 
+mod clients;
 mod odoo;
 
-use std::{num::NonZeroU32, ops::Range, path::Path};
+use std::{net::IpAddr, num::NonZeroU32, ops::Range, path::Path};
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer, default_environments,
+    Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer,
+    acme::WrittenAcme,
+    default_environments,
+    dns::WrittenZone,
     values::{event_of, host_key, plain_word, webhook},
 };
 use crate::{
@@ -26,9 +30,15 @@ struct WrittenSettings {
     #[serde(default)]
     servers: IndexMap<Spanned<String>, Spanned<WrittenServer>>,
     #[serde(default)]
+    dns: IndexMap<Spanned<String>, WrittenZone>,
+    #[serde(default)]
     notify: IndexMap<Spanned<String>, WrittenChannel>,
     #[serde(default)]
+    acme: WrittenAcme,
+    #[serde(default)]
     defaults: WrittenDefaults,
+    #[serde(default)]
+    clients: clients::WrittenClients,
     #[serde(default)]
     odoo: IndexMap<Spanned<String>, odoo::WrittenOrigin>,
 }
@@ -56,6 +66,9 @@ struct WrittenServer {
     #[serde(default)]
     jump: Vec<Spanned<String>>,
     ssh_config: Option<Spanned<String>>,
+    public_addresses: Option<Vec<Spanned<String>>>,
+    environments: Option<Vec<Spanned<String>>>,
+    max_hosts: Option<u32>,
     #[serde(default)]
     odoo: Vec<Spanned<String>>,
 }
@@ -93,18 +106,27 @@ impl Settings {
             Some(environments) => check.environments(environments),
             None => default_environments(),
         };
+        let clients = check.clients(&written.clients);
+        let placement = check.placement(&written.servers, &environments);
         let odoo = check.origins(&written.odoo);
         let wanted_odoo = check.wanted_odoo(&written.servers, &odoo);
-        let servers = check.servers(written.servers);
+        let (servers, public_addresses) = check.servers(written.servers);
+        let dns = check.zones(written.dns);
         let notify = check.channels(written.notify, &environments);
+        let acme = check.acme(&written.acme);
         let desktop_notification = written.defaults.desktop_notification.unwrap_or(true);
         let upgrades_at_once = written.defaults.upgrades_at_once.unwrap_or(NonZeroU32::MIN);
         let settings = Self {
             environments,
             servers,
+            public_addresses,
+            dns,
             notify,
+            acme,
             desktop_notification,
             upgrades_at_once,
+            clients,
+            placement,
             odoo,
             wanted_odoo,
         };
@@ -114,7 +136,7 @@ impl Settings {
 
 /// The text that positions refer to.
 #[derive(Clone, Copy)]
-struct Source<'a> {
+pub(super) struct Source<'a> {
     text: &'a str,
     path: &'a Path,
 }
@@ -148,7 +170,7 @@ impl Source<'_> {
 }
 
 /// Turns what is written into types, and collects the faults.
-struct Check<'a> {
+pub(super) struct Check<'a> {
     source: Source<'a>,
     faults: &'a mut Vec<SourceError>,
 }
@@ -176,16 +198,22 @@ impl Check<'_> {
     fn servers(
         &mut self,
         written: IndexMap<Spanned<String>, Spanned<WrittenServer>>,
-    ) -> IndexMap<ServerName, Server> {
+    ) -> (IndexMap<ServerName, Server>, IndexMap<ServerName, Vec<IpAddr>>) {
         let mut servers = IndexMap::new();
-        for (name, server) in written {
+        let mut addresses = IndexMap::new();
+        for (name, mut server) in written {
+            let public = server.get_mut().public_addresses.take();
+            let public = public.map(|written| self.addresses(&written));
             let parsed = self.value(&name, |text| ServerName::parse(text));
             let server = self.server(&name, server.into_inner());
             if let (Some(name), Some(server)) = (parsed, server) {
+                if let Some(public) = public {
+                    addresses.insert(name.clone(), public);
+                }
                 servers.insert(name, server);
             }
         }
-        servers
+        (servers, addresses)
     }
 
     fn server(&mut self, name: &Spanned<String>, written: WrittenServer) -> Option<Server> {
@@ -256,7 +284,7 @@ impl Check<'_> {
         channels
     }
 
-    fn value<T, U, E: std::fmt::Display>(
+    pub(super) fn value<T, U, E: std::fmt::Display>(
         &mut self,
         written: &Spanned<T>,
         parse: impl FnOnce(&T) -> Result<U, E>,
@@ -270,7 +298,12 @@ impl Check<'_> {
         }
     }
 
-    fn fault<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, hint: Option<&str>) {
+    pub(super) fn fault<T>(
+        &mut self,
+        at: &Spanned<T>,
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) {
         let origin = self.source.origin(at.span());
         let fault = SourceError::new(&origin, message);
         self.faults.push(fault.with_optional_hint(hint.map(str::to_owned)));

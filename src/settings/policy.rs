@@ -103,9 +103,14 @@ impl Default for Settings {
         Self {
             environments: default_environments(),
             servers: IndexMap::new(),
+            public_addresses: IndexMap::new(),
+            dns: IndexMap::new(),
             notify: IndexMap::new(),
+            acme: super::Acme::default(),
             desktop_notification: true,
             upgrades_at_once: std::num::NonZeroU32::MIN,
+            clients: super::Clients::default(),
+            placement: IndexMap::new(),
             odoo: IndexMap::new(),
             wanted_odoo: IndexMap::new(),
         }

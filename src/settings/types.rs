@@ -1,11 +1,11 @@
 //! `config/deploy.toml`, checked.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{net::IpAddr, num::NonZeroU32, path::PathBuf};
 
 use indexmap::IndexMap;
 
-use super::OdooOrigin;
-use crate::host::{EnvironmentName, ServerName};
+use super::{Acme, Clients, DnsZone, OdooOrigin, Placement};
+use crate::host::{EnvironmentName, HostName, ServerName};
 use crate::odoo::Series;
 use crate::source::{Branch, BranchPattern};
 
@@ -16,13 +16,23 @@ pub struct Settings {
     pub environments: IndexMap<EnvironmentName, Environment>,
     /// The servers, by name.
     pub servers: IndexMap<ServerName, Server>,
+    /// `public_addresses` of the servers that have any written.
+    pub public_addresses: IndexMap<ServerName, Vec<IpAddr>>,
+    /// The zones of the DNS, by name.
+    pub dns: IndexMap<HostName, DnsZone>,
     /// The notification channels, by name.
     pub notify: IndexMap<String, NotifyChannel>,
+    /// `[acme]`: who certifies hosts with `tls = letsencrypt`.
+    pub acme: Acme,
     /// `[defaults] desktop_notification` (default true).
     pub desktop_notification: bool,
     /// `[defaults] upgrades_at_once`: how many upgrades run on one server at the same
     /// time (default 1).
     pub upgrades_at_once: NonZeroU32,
+    /// `[clients]`.
+    pub clients: Clients,
+    /// What new hosts each server takes.
+    pub placement: IndexMap<ServerName, Placement>,
     /// `[odoo.…]`: where Odoo of each series comes from.
     pub odoo: IndexMap<Series, OdooOrigin>,
     /// `odoo` of each server: the series that it is to have.

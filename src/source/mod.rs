@@ -7,6 +7,7 @@ mod create;
 mod error;
 mod files;
 mod git;
+mod head;
 mod inspect;
 mod log;
 mod mirror;
@@ -29,6 +30,7 @@ pub use create::{
     Author, CreateError, NewCommit, configured_author, create_repository, work_tree_around,
 };
 pub use error::SourceError;
+pub use head::{Draft, Head, HeadError};
 pub use log::{CommitLog, Relation};
 pub use pack::Pack;
 pub use pattern::BranchPattern;
@@ -37,3 +39,4 @@ pub use repository::{Repository, WorkingState};
 pub use store::Store;
 pub use tree::SourceTree;
 pub use types::{Addon, BlobId, Branch, CommitId, CommitSummary, FileChange, Signature, TreeId};
+pub use url::plain_address;

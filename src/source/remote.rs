@@ -83,6 +83,12 @@ impl Remote {
         Ok(Self { address, kind: RemoteKind::Submodule, ..self.clone() })
     }
 
+    /// Returns its address reduced to host and path.
+    #[must_use]
+    pub fn plain_address(&self) -> String {
+        url::plain_address(&self.address)
+    }
+
     /// Returns what kind of remote it is.
     #[must_use]
     pub const fn kind(&self) -> &RemoteKind {

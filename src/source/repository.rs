@@ -120,6 +120,32 @@ impl Repository {
         Branch::parse(std::str::from_utf8(&name).ok()?.trim_end().strip_prefix("refs/heads/")?).ok()
     }
 
+    /// Lists the branches of the repository and of its remotes as they were fetched last.
+    ///
+    /// # Errors
+    /// When Git cannot read the repository.
+    pub fn branches(&self) -> Result<Vec<Branch>, SourceError> {
+        let arguments = ["for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes"];
+        let refs = self.git.run("list the branches", &arguments)?;
+        let mut branches = Vec::new();
+        for name in String::from_utf8_lossy(&refs).lines() {
+            let remote = |name: &str| {
+                Some(name.strip_prefix("refs/remotes/")?.split_once('/')?.1.to_owned())
+            };
+            let name = name.strip_prefix("refs/heads/").map(str::to_owned).or_else(|| remote(name));
+            let branch = name.and_then(|name| Branch::parse(&name).ok());
+            branches.extend(branch.filter(|branch| !branches.contains(branch)));
+        }
+        Ok(branches)
+    }
+
+    /// Tells whether the repository has a commit, pushed or not.
+    #[must_use]
+    pub fn knows(&self, commit: CommitId) -> bool {
+        let name = format!("{commit}^{{commit}}");
+        self.git.run("look for a commit", &["cat-file", "-e", &name]).is_ok()
+    }
+
     /// Compares the work tree with the last commit, and the local branch with the fetched one.
     ///
     /// # Errors

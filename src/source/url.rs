@@ -52,6 +52,35 @@ pub(super) fn origin(url: &str) -> Option<String> {
     Some(format!("{scheme}://{}/", &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]))
 }
 
+/// Reduces an address to host and path, so that two ways to write the same repository are
+/// equal: without scheme, user, port, credentials and `.git`.
+#[must_use]
+pub fn plain_address(address: &str) -> String {
+    let (rest, is_path) = match address.split_once("://") {
+        Some(("file", path)) => (path, true),
+        Some((_, rest)) => (rest, false),
+        None => (address, is_local(address)),
+    };
+    let trimmed = |path: &str| {
+        let path = path.trim_end_matches('/');
+        path.strip_suffix(".git").unwrap_or(path).to_owned()
+    };
+    if is_path {
+        return trimmed(rest);
+    }
+    let at = rest.find('/').unwrap_or(rest.len());
+    let authority_end = rest[..at].rfind('@').map_or(0, |user| user + 1);
+    let rest = &rest[authority_end..];
+    let (host, path) = rest.split_at(rest.find(['/', ':']).unwrap_or(rest.len()));
+    let path = path.trim_start_matches([':', '/']);
+    // A port is no part of the path.
+    let path = match path.split_once('/') {
+        Some((port, path)) if port.bytes().all(|b| b.is_ascii_digit()) && !port.is_empty() => path,
+        _ => path,
+    };
+    format!("{}/{}", host.to_ascii_lowercase(), trimmed(path.trim_start_matches('/')))
+}
+
 /// Tells whether an address is a path on this machine.
 pub(super) fn is_local(url: &str) -> bool {
     let is_scp_like = || url.split('/').next().is_some_and(|first| first.contains(':'));
@@ -155,6 +184,19 @@ fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_ways_to_write_a_repository_are_one_address() {
+        for address in [
+            "git@GitHub.com:blink/platform.git",
+            "ssh://git@github.com:22/blink/platform",
+            "https://user:t0ken@github.com/blink/platform.git/",
+        ] {
+            assert_eq!(plain_address(address), "github.com/blink/platform", "{address}");
+        }
+        assert_eq!(plain_address("file:///srv/git/p.git"), "/srv/git/p");
+        assert_eq!(plain_address("/srv/git/p.git"), "/srv/git/p");
+    }
 
     #[test]
     fn credentials_are_masked_wherever_they_stand() {

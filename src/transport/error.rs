@@ -91,10 +91,9 @@ impl TransportError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreachable { hint, .. } => hint.clone(),
-            Self::Sudo { .. } => Some(format!(
-                "allow it in sudoers: `<login> ALL=(root) NOPASSWD: {} agent`",
-                layout::AGENT
-            )),
+            Self::Sudo { .. } => {
+                Some(format!("allow it in sudoers: `{}`", sudoers_line("<login>")))
+            }
             Self::NoAgent { .. } | Self::Install { .. } | Self::Protocol { .. } => {
                 Some(format!("put this executable there as `{}`, owned by root", layout::AGENT))
             }
@@ -151,6 +150,21 @@ impl TransportError {
             Self::Silent { server, message, source }
         }
     }
+}
+
+fn sudoers_line(login: &str) -> String {
+    format!("{login} ALL=(root) NOPASSWD: {} agent", layout::AGENT)
+}
+
+/// Tells how root lets a login run the agent, and nothing else.
+#[must_use]
+pub fn sudoers(login: &str) -> [String; 4] {
+    [
+        "# as root on the server: the agent, and leave to run it and nothing else".to_owned(),
+        format!("install -D -m 0755 -o root -g root deploy {}", layout::AGENT),
+        format!("echo '{}' >/etc/sudoers.d/odoo-deploy", sudoers_line(login)),
+        "chmod 0440 /etc/sudoers.d/odoo-deploy && visudo -c".to_owned(),
+    ]
 }
 
 /// Returns the last lines of a program's stderr on one line.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use error::TransportError;
+pub use error::{TransportError, sudoers};
 
 use crate::{
     causes::with_causes,

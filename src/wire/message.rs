@@ -8,12 +8,14 @@ use crate::{
     host::{DatabaseName, HostName},
     layout::ReleaseNumber,
     plan::{
-        CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed, RowCount,
-        Service, SourcePair, Summary, TransactionId,
+        CodeChange, DatabaseAccess, Event, HistoryLine, Holder, KnownRelease, Observed,
+        RemovalFacts, RemovalOrder, RemovalQuestion, RemovalTold, RowCount, Service, SourcePair,
+        Summary, TransactionId,
     },
     wire::{
-        AuthorizeRequest, AuthorizedKey, KeyChange, LockFacts, LogLine, LogsRequest, Order,
-        StatusFacts, WhichKey,
+        AdoptRequest, Adoption, AuthorizeRequest, AuthorizedKey, KeyChange, LockFacts, LogLine,
+        LogsRequest, Occupancy, OccupancyRequest, Order, StatusFacts, Survey, SurveyRequest,
+        WhichKey,
     },
 };
 
@@ -104,6 +106,23 @@ pub enum Request {
     },
     /// Asks what was created in databases since; changes nothing.
     CountRows(Box<CountRequest>),
+    /// Asks for a new key, which stays on the server, and the request to certify it.
+    MakeSigningRequest {
+        /// The host.
+        host: HostName,
+        /// The names to be certified.
+        names: Vec<HostName>,
+    },
+    /// Asks what of a new host's is there already; changes nothing.
+    Occupancy(Box<OccupancyRequest>),
+    /// Asks what there is of a host that is to be removed; changes nothing.
+    Removal(Box<RemovalQuestion>),
+    /// Asks that a host is removed; what is told follows until it is finished.
+    Remove(Box<RemovalOrder>),
+    /// Asks which Odoo runs that the tool did not set up, and how; changes nothing.
+    Survey(SurveyRequest),
+    /// Has it recorded as release 0 of a host. What runs is not touched.
+    Adopt(Box<AdoptRequest>),
     /// Asks something of the server as a machine.
     Server(super::ServerRequest),
     /// Asks that a key may deploy some hosts.
@@ -189,8 +208,20 @@ pub enum Reply {
     Fault(Fault),
     /// Answers [`Request::Releases`].
     Releases(Box<Releases>),
+    /// Answers [`Request::MakeSigningRequest`], as PEM.
+    SigningRequest(String),
     /// Answers [`Request::CountRows`]; a database that could not be asked is left out.
     Counted(BTreeMap<DatabaseName, Vec<RowCount>>),
+    /// Answers [`Request::Occupancy`].
+    Occupancy(Box<Occupancy>),
+    /// Answers [`Request::Removal`].
+    Removal(Box<RemovalFacts>),
+    /// Tells of a removal.
+    Removing(Box<RemovalTold>),
+    /// Answers [`Request::Survey`].
+    Survey(Box<Survey>),
+    /// Answers [`Request::Adopt`].
+    Adopted(Adoption),
     /// Answers [`Request::Server`]; a file is answered by [`Reply::Received`].
     Server(super::ServerReply),
     /// Answers [`Request::Authorize`].
@@ -208,6 +239,10 @@ pub struct Releases {
     pub live: Option<ReleaseNumber>,
     /// Every one, by number.
     pub releases: Vec<KnownRelease>,
+    /// The unit of release 0; none where the host was not adopted.
+    pub adopted: Option<String>,
+    /// The highest number that a release had when release 0 last went live.
+    pub since: ReleaseNumber,
 }
 
 /// The transaction whose events follow.

@@ -1,6 +1,8 @@
 //! The messages between controller and agent, and their framing.
 
+mod adoption;
 mod channel;
+mod client;
 mod inquiry;
 mod key;
 mod message;
@@ -8,7 +10,11 @@ mod order;
 mod public_key;
 mod setup;
 
+pub use adoption::{
+    AdoptRequest, Adoption, Candidate, FoundValue, FoundVhost, Instance, Survey, SurveyRequest,
+};
 pub use channel::{Channel, WireError};
+pub use client::{Occupancy, OccupancyRequest};
 pub use inquiry::{
     Certificate, Health, LockFacts, LogLine, LogsRequest, Phase, StatusFacts, StepAt,
 };

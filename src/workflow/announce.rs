@@ -81,6 +81,7 @@ impl Announcement {
                 self.summary.hint = first.and_then(|obstacle| obstacle.hint.clone());
                 Ending::Refused
             }
+            WorkflowError::Dns { .. } => Ending::Refused,
             WorkflowError::Transport(error) if error.is_refusal() => Ending::Refused,
             WorkflowError::Transport(crate::transport::TransportError::Wire(_)) => Ending::Lost,
             WorkflowError::LostSight { .. } => Ending::Lost,

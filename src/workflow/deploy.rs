@@ -1,18 +1,24 @@
 //! The main job: brings one host to a commit, all or nothing.
 
+mod certify;
 mod draft;
 mod notes;
+mod records;
+mod send;
 
-use std::{collections::BTreeSet, io::Read as _, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use tokio::time::sleep;
 
 use super::{
     Project, WorkflowError,
+    certificate::CertificateWish,
     desire::Target,
+    dns::Records,
     files::{Options, Renderer},
     follow::Following,
     modules::{self, Live},
+    origin::Issued,
     outside::Public,
     saved::SavedPlan,
 };
@@ -21,14 +27,15 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         DatabaseAccess, Desired, Event, Files, Holder, ModuleDiffs, Network, Observed, OnDrift,
-        Plan, Policy, Service, Transaction, TransactionId, UpdateChoice, live_record,
+        Plan, Policy, Service, TransactionId, UpdateChoice, WantedCertificate, adopted_live,
+        live_record,
     },
     render,
     secret::{Redactor, is_sensitive_key},
     settings::{Environment, Settings},
-    source::{Addon, CommitLog, TreeId},
+    source::{Addon, CommitLog},
     transport::Agent,
-    wire::{CHUNK, FileInputs, ObserveRequest, Order, Reply, Request},
+    wire::{FileInputs, ObserveRequest, Order, Reply, Request},
 };
 
 pub(super) use self::draft::{Compared, Draft};
@@ -95,6 +102,10 @@ pub struct Prepared {
     pub plan: Plan,
     /// The commits it brings or takes back.
     pub log: CommitLog,
+    /// What becomes of the host's records in the DNS.
+    pub records: Records,
+    /// The certificate that was issued for it.
+    issued: Option<Issued>,
     /// Its host's policy.
     pub environment: Environment,
     /// Settings at the tip of the environment's branch.
@@ -136,7 +147,13 @@ pub async fn prepare(
         agent.close().await;
         return Err(error);
     }
-    Draft { target, observed, compared }.plan(agent).await
+    let prepared = Draft { target, observed, compared }.plan(project, agent).await?;
+    let saved = request.saved.as_ref().map_or(Ok(()), |saved| saved.verify_records(&prepared));
+    if let Err(error) = saved {
+        prepared.leave().await;
+        return Err(error);
+    }
+    Ok(prepared)
 }
 
 /// What a wish is compared with.
@@ -172,8 +189,11 @@ impl Scene<'_> {
         let files = both_files(&renderer, observed, sensitive_keys, &request.mask_key)?;
         let mut redactor = Redactor::default();
         wanted.options.secrets.iter().for_each(|secret| redactor.add(secret));
+        let mut wanted = wanted;
+        let wish = wanted.certificate.take();
+        let certificate = wish.map(|wish| wish.on(observed, &mut redactor)).transpose()?;
         let inputs = renderer.inputs(observed.server.has_ipv6)?;
-        let findings = Findings { wanted, live, diffs, files };
+        let findings = Findings { wanted, live, diffs, files, certificate };
         let desired = desire(project, request, target, findings, observed);
         Ok(Compared { desired, inputs, redactor })
     }
@@ -184,6 +204,7 @@ pub(super) struct Wanted {
     options: Options,
     service: Service,
     pub(super) access: DatabaseAccess,
+    certificate: Option<CertificateWish>,
     directories: Vec<PathBuf>,
     addons: Vec<Addon>,
 }
@@ -195,6 +216,7 @@ impl Wanted {
         Ok(Self {
             service: renderer.service(&options),
             access: renderer.access(&options),
+            certificate: CertificateWish::of(target, renderer.secrets)?,
             addons: target.tree.addons(&directories)?,
             directories,
             options,
@@ -244,6 +266,7 @@ struct Findings {
     live: Option<Live>,
     diffs: ModuleDiffs,
     files: BothFiles,
+    certificate: Option<WantedCertificate>,
 }
 
 fn desire(
@@ -253,7 +276,7 @@ fn desire(
     findings: Findings,
     observed: &Observed,
 ) -> Desired {
-    let Findings { wanted, live, diffs, files } = findings;
+    let Findings { wanted, live, diffs, files, certificate } = findings;
     let changes = |tree| target.tree.changes(tree, target.tree.id()).ok();
     Desired {
         id: request.id.clone(),
@@ -269,6 +292,7 @@ fn desire(
         changes: live_record(observed).and_then(|live| changes(live.tree)),
         service: wanted.service,
         access: wanted.access,
+        certificate,
         databases: target.host.databases.clone(),
         network: network(target, files.marker),
         policy: policy(target),
@@ -301,48 +325,12 @@ impl Prepared {
             return Err(WorkflowError::LostSight { host, source });
         }
         let public = Public::of(&self.target.host, &self.target.settings);
-        Ok(Following::new(self.agent, host, public))
+        let fresh = self.records.fresh().to_vec();
+        let public = public.map(|public| public.named_just_now(fresh));
+        Ok(Following::new(self.agent, host, public)
+            .with_records(self.records)
+            .with_issued(self.issued))
     }
-
-    /// Sends the objects that the server lacks. They lie there unused until a
-    /// transaction needs them.
-    ///
-    /// # Errors
-    /// Fails where they cannot be read, sent or stored.
-    pub async fn send_code(&mut self, listen: Listener<'_>) -> Result<(), WorkflowError> {
-        let have: Vec<TreeId> =
-            self.observed.host.releases.iter().map(|release| release.record.tree).collect();
-        let tree = self.target.tree.id();
-        let mut pack = self.target.tree.pack_missing(tree, &have)?;
-        if pack.objects() == 0 || !writes_release(&self.plan.transaction) {
-            return Ok(());
-        }
-        listen(Notice::Sending { objects: pack.objects(), bytes: pack.size() });
-        let request = Request::Pack { host: self.desired.host.clone(), bytes: pack.size() };
-        self.agent.send(&request).await?;
-        let mut left = pack.size();
-        while left > 0 {
-            let size = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
-            let mut piece = vec![0; size];
-            pack.read_exact(&mut piece).map_err(|error| {
-                WorkflowError::usage(
-                    format!("failed to read the pack of objects: {error}"),
-                    "check the disk of this machine",
-                )
-            })?;
-            left -= size as u64;
-            self.agent.send_bytes(piece).await?;
-        }
-        match self.agent.receive().await? {
-            Reply::Received => Ok(()),
-            Reply::Fault(fault) => Err(fault.into()),
-            _ => Err(WorkflowError::OutOfTurn),
-        }
-    }
-}
-
-fn writes_release(transaction: &Transaction) -> bool {
-    transaction.number.is_some()
 }
 
 /// Waits until nobody holds the lock, as long as the operator wants.
@@ -378,8 +366,10 @@ pub(super) async fn free_of_lock(
 /// Reads the live release's addons from Git; none where there is no live
 /// release, or its commit cannot be had any more.
 fn live_code(target: &Target, observed: &Observed) -> Result<Option<Live>, WorkflowError> {
-    let Some(record) = live_record(observed) else { return Ok(None) };
-    let Ok(commit) = target.cache.commit(&record.commit.to_string()) else { return Ok(None) };
+    let adopted = || adopted_live(observed)?.record.commit;
+    let commit = live_record(observed).map(|record| record.commit).or_else(adopted);
+    let Some(commit) = commit else { return Ok(None) };
+    let Ok(commit) = target.cache.commit(&commit.to_string()) else { return Ok(None) };
     let tree = target.cache.tree(commit)?;
     let addons = tree.addons(&target.addons_directories())?;
     Ok(Some(Live { commit, addons }))

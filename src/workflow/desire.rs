@@ -43,6 +43,9 @@ pub enum ConfigFrom {
     Commit,
     /// That of the working tree: for trying an edit.
     WorkingTree,
+    /// That of the working tree, settings included, whatever the environment says: for
+    /// showing what would be done, never for doing it.
+    Preview,
 }
 
 /// The code and configuration to deploy, checked as far as it can be without
@@ -85,7 +88,10 @@ impl Target {
             branches.push(own_branch.clone());
         }
         let cache = Cache::fetch(&project.cache, &remote, &branches)?;
-        let settings = Settings::load(&cache.tree(cache.tip(&own_branch)?)?)?;
+        let settings = match config_from {
+            ConfigFrom::Preview => project.settings.clone(),
+            _ => Settings::load(&cache.tree(cache.tip(&own_branch)?)?)?,
+        };
         settings.branch_policy(&local.environment, &branch)?;
         let commit = commit(&cache, revision, &branch)?;
         let tree = cache.tree(commit)?;
@@ -95,6 +101,7 @@ impl Target {
                 refuse_where_confirmed(settings.environment(&local.environment)?, &local)?;
                 local.clone()
             }
+            ConfigFrom::Preview => local.clone(),
         };
         let place = format!("on branch `{branch}`");
         agree(&local, &host, &place, "commit and push the host's file, or pull the branch")?;

@@ -1,6 +1,8 @@
 //! Everything that can end a story.
 
 use crate::{
+    causes::with_causes,
+    dns::DnsError,
     host::{ConfigError, HostName, ServerName},
     plan::{Holder, Obstacle},
     render::RenderError,
@@ -45,6 +47,14 @@ pub enum WorkflowError {
     /// The agent answered something else.
     #[error("the agent answered something else than it was asked")]
     OutOfTurn,
+    /// The records in the DNS.
+    #[error("{}", with_causes(error))]
+    Dns {
+        /// Why they could not be looked at or changed.
+        error: DnsError,
+        /// What of them could not be taken back.
+        left: Vec<String>,
+    },
     /// Another deploy holds the lock.
     #[error("another deploy of this host is running")]
     Locked(Option<Holder>),
@@ -68,6 +78,15 @@ pub enum WorkflowError {
         /// How it broke.
         #[source]
         source: TransportError,
+    },
+    /// A removal goes on without being watched: the operator left, or the link broke.
+    #[error("the removal of {host} goes on by itself on the server")]
+    RemovalGoesOn {
+        /// The host.
+        host: HostName,
+        /// How the link broke, where it did.
+        #[source]
+        source: Option<TransportError>,
     },
     /// Another setup of the server runs.
     #[error("this server is being set up already")]
@@ -93,6 +112,12 @@ pub enum WorkflowError {
         /// The host.
         host: HostName,
     },
+}
+
+impl From<DnsError> for WorkflowError {
+    fn from(error: DnsError) -> Self {
+        Self::Dns { error, left: Vec::new() }
+    }
 }
 
 impl WorkflowError {

@@ -8,9 +8,9 @@ use std::{
 use super::WorkflowError;
 use crate::{
     host::{ConfigError, Context, Host, KEPT, Tls},
-    layout::{Layout, ReleaseNumber},
+    layout::{ACME_WEBROOT, Layout, ReleaseNumber},
     plan::{DatabaseAccess, Files, Service},
-    render::{self, MaintenanceInput, UnitInput, VhostInput, VhostTls},
+    render::{self, CLOUDFLARE_RANGES, MaintenanceInput, UnitInput, VhostInput, VhostTls},
     secret::{Part, Secret, Secrets},
     settings::{Server, Settings},
     source::SourceError,
@@ -216,10 +216,28 @@ impl Renderer<'_> {
     fn vhost_input(&self, has_ipv6: bool) -> Result<Option<VhostInput>, WorkflowError> {
         let host = self.host;
         let Some(nginx) = &host.nginx else { return Ok(None) };
+        let layout = Layout::new(host.name.clone());
+        let proxies: &[&str] = if nginx.cloudflare { &CLOUDFLARE_RANGES } else { &[] };
         let tls = match &nginx.tls {
             Tls::None => None,
             Tls::Files { certificate, key } => {
                 Some(VhostTls { certificate: certificate.clone(), key: key.clone() })
+            }
+            Tls::LetsEncrypt => {
+                let directory = layout.acme_certificate();
+                let [certificate, key] = ["fullchain.pem", "privkey.pem"];
+                Some(VhostTls {
+                    certificate: directory.join(certificate),
+                    key: directory.join(key),
+                })
+            }
+            Tls::CloudflareOrigin => {
+                let directory = layout.origin_certificate();
+                let [certificate, key] = ["certificate.pem", "key.pem"];
+                Some(VhostTls {
+                    certificate: directory.join(certificate),
+                    key: directory.join(key),
+                })
             }
         };
         Ok(Some(VhostInput {
@@ -234,7 +252,8 @@ impl Renderer<'_> {
             workers: host.workers,
             client_max_body_size: nginx.client_max_body_size.clone(),
             database_manager: nginx.database_manager,
-            acme_webroot: None,
+            trusted_proxies: proxies.iter().map(|&range| range.to_owned()).collect(),
+            acme_webroot: (nginx.tls == Tls::LetsEncrypt).then(|| ACME_WEBROOT.into()),
         }))
     }
 }

@@ -1,6 +1,11 @@
 //! A transaction that is watched until it ends, or is left running.
 
-use super::{WorkflowError, outside::Public};
+use super::{
+    WorkflowError,
+    dns::{Records, Settled},
+    origin::Issued,
+    outside::Public,
+};
 use crate::{
     host::HostName,
     plan::{Event, Outcome},
@@ -16,6 +21,10 @@ pub struct Following {
     host: HostName,
     /// Where the host is looked at from outside once the release is live.
     public: Option<Public>,
+    /// What was written into the DNS for it.
+    records: Records,
+    /// The certificate that was issued for it.
+    issued: Option<Issued>,
 }
 
 /// What a transaction told.
@@ -44,8 +53,18 @@ pub struct Report {
 }
 
 impl Following {
-    pub(super) const fn new(agent: Agent, host: HostName, public: Option<Public>) -> Self {
-        Self { agent, host, public }
+    pub(super) fn new(agent: Agent, host: HostName, public: Option<Public>) -> Self {
+        Self { agent, host, public, records: Records::default(), issued: None }
+    }
+
+    /// Has records to settle when the transaction ends.
+    pub(super) fn with_records(self, records: Records) -> Self {
+        Self { records, ..self }
+    }
+
+    /// Watches what becomes of a certificate, too.
+    pub(super) fn with_issued(self, issued: Option<Issued>) -> Self {
+        Self { issued, ..self }
     }
 
     /// Returns the host.
@@ -83,10 +102,18 @@ impl Following {
         self.agent.close().await;
     }
 
+    /// Brings the host's records into line with how the transaction ended.
+    pub async fn settle(&mut self, outcome: &Outcome) -> Settled {
+        self.records.settle(outcome).await
+    }
+
     /// Hangs up after the end and, where a release went live, looks at the host
     /// from outside.
     pub async fn finish(self, outcome: Outcome, interruption: Option<u64>) -> Report {
         self.agent.close().await;
+        if let Some(issued) = self.issued {
+            issued.settle(&outcome).await;
+        }
         let outside = match self.public {
             Some(public) if outcome == Outcome::Deployed => Some(public.look().await),
             _ => None,

@@ -1,8 +1,12 @@
 //! The stories of the tool, each told top to bottom. Does I/O.
 
+pub mod adopt;
 pub mod announce;
 pub mod attach;
+mod certificate;
+pub mod client;
 pub mod deploy;
+pub mod dns;
 pub mod follow;
 pub mod history;
 pub mod init;
@@ -20,6 +24,7 @@ mod desire;
 mod error;
 mod files;
 mod modules;
+mod origin;
 mod outside;
 mod project;
 

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     agent::HttpClient,
+    dns::Address,
     host::{Host, Tls},
     settings::{Server, Settings},
 };
@@ -39,6 +40,8 @@ pub(super) struct Public {
     url: String,
     /// The address of its server, where the host is not in the DNS yet.
     server: String,
+    /// Where the name leads since just now; none where that was not changed.
+    fresh: Vec<IpAddr>,
 }
 
 impl Public {
@@ -47,7 +50,7 @@ impl Public {
         let nginx = host.nginx.as_ref()?;
         let (scheme, port, usual) = match nginx.tls {
             Tls::None => ("http", nginx.port, 80),
-            Tls::Files { .. } => ("https", 443, 443),
+            Tls::Files { .. } | Tls::LetsEncrypt | Tls::CloudflareOrigin => ("https", 443, 443),
         };
         let name = host.name.as_str().to_owned();
         let at = if port == usual { name.clone() } else { format!("{name}:{port}") };
@@ -55,16 +58,22 @@ impl Public {
             Some(Server::Ssh(server)) => server.address.clone(),
             Some(Server::Local) | None => "localhost".to_owned(),
         };
-        Some(Self { name, url: format!("{scheme}://{at}/web/login"), server })
+        let url = format!("{scheme}://{at}/web/login");
+        Some(Self { name, url, server, fresh: Vec::new() })
+    }
+
+    /// Knows where the name leads since just now: resolvers may remember something else.
+    pub(super) fn named_just_now(self, fresh: Vec<Address>) -> Self {
+        Self { fresh: fresh.into_iter().map(|address| address.ip).collect(), ..self }
     }
 
     /// Asks for the login page.
     pub(super) async fn look(self) -> Outside {
-        let Self { name, url, server } = self;
+        let Self { name, url, server, fresh } = self;
         let (tell, told) = oneshot::channel();
         let asked = url.clone();
         // A thread of its own: an operator who does not want to wait may leave it behind.
-        thread::spawn(move || tell.send(ask(&name, &server, asked)));
+        thread::spawn(move || tell.send(ask(&name, &server, &fresh, asked)));
         told.await.unwrap_or_else(|_| Outside {
             url,
             problem: Some("it could not be asked".to_owned()),
@@ -73,8 +82,18 @@ impl Public {
     }
 }
 
-fn ask(name: &str, server: &str, url: String) -> Outside {
-    let (address, note) = match (resolve(name), resolve(server)) {
+fn ask(name: &str, server: &str, fresh: &[IpAddr], url: String) -> Outside {
+    let resolved = resolve(name);
+    // A new name may be unknown here, or lead to where it led before, for some minutes.
+    let is_old = resolved.is_none_or(|address| !fresh.contains(&address));
+    let (address, note) = match (resolved, resolve(server)) {
+        _ if is_old && !fresh.is_empty() => {
+            let note = format!(
+                "{name} is in the DNS since just now and not seen from here yet; it was asked at {}",
+                fresh[0]
+            );
+            (fresh[0], Some(note))
+        }
         (Some(address), _) => (address, None),
         (None, Some(address)) => {
             let note = format!("{name} is not in the DNS yet; it was asked at {address}");

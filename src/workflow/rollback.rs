@@ -10,7 +10,10 @@ use super::{
 use crate::{
     host::DatabaseName,
     layout::ReleaseNumber,
-    plan::{Obstacle, Rollback, RowCount, RunningFrom, UpdateChoice, choose_release, restorations},
+    plan::{
+        ADOPTED, Obstacle, ReleaseRecord, Rollback, RowCount, RunningFrom, UpdateChoice,
+        choose_release, restorations,
+    },
     transport::Agent,
     wire::{CountRequest, Releases, Reply, Request},
 };
@@ -45,7 +48,7 @@ pub async fn prepare(
         Agent::connect(&name, footing.server()?, &project.machine, &question).await?;
     let rollback = Journey { project, request, agent: &mut agent };
     match rollback.draft(footing, reply, listen).await {
-        Ok(draft) => draft.plan(agent).await,
+        Ok(draft) => draft.plan(project, agent).await,
         Err(error) => {
             agent.close().await;
             Err(error)
@@ -68,13 +71,14 @@ impl Journey<'_> {
         reply: Reply,
         listen: Listener<'_>,
     ) -> Result<Draft, WorkflowError> {
-        let Releases { live, releases } = match reply {
+        let releases = match reply {
             Reply::Releases(releases) => *releases,
             Reply::Fault(fault) => return Err(fault.into()),
             _ => return Err(WorkflowError::OutOfTurn),
         };
-        let record = choose_release(&releases, live, self.request.to)
-            .map_err(|obstacle| WorkflowError::Obstacles(vec![obstacle]))?;
+        let live = releases.live;
+        let (to, record) = choose(&releases, self.request.to)
+            .map_err(|one| WorkflowError::Obstacles(vec![one]))?;
         let target = Target::of_release(footing, record)?;
         let (project, request) = (self.project, &self.request.deploy);
         let wanted = Wanted::of(&target, &target.renderer(project)?)?;
@@ -91,11 +95,8 @@ impl Journey<'_> {
         let desired = &mut compared.desired;
         desired.update = UpdateChoice::None;
         desired.install = Vec::new();
-        let mut rollback = Rollback {
-            to: record.number,
-            with_database: self.request.with_database,
-            lost: BTreeMap::new(),
-        };
+        let mut rollback =
+            Rollback { to, with_database: self.request.with_database, lost: BTreeMap::new() };
         desired.rollback = Some(rollback.clone());
         // Why a database cannot go back, the plan says.
         let back = restorations(desired, &observed).unwrap_or_default();
@@ -129,6 +130,47 @@ impl Journey<'_> {
         self.agent.send(question).await?;
         Ok(self.agent.receive().await?)
     }
+}
+
+/// Chooses what is gone back to, and the release whose code and configuration say how:
+/// of release 0, which has neither, those of the live one.
+fn choose(
+    releases: &Releases,
+    wanted: Option<ReleaseNumber>,
+) -> Result<(ReleaseNumber, &ReleaseRecord), Obstacle> {
+    let Releases { live, releases: known, adopted, since } = releases;
+    if let Some(early) = wanted.filter(|number| *number != ADOPTED && number <= since) {
+        return Err(Obstacle {
+            message: format!("release {early} is of the time before the host went back to 0"),
+            hint: Some("deploy its commit instead".to_owned()),
+            details: Vec::new(),
+        });
+    }
+    if wanted != Some(ADOPTED) {
+        let record = choose_release(known, *live, wanted).map_err(|obstacle| Obstacle {
+            hint: obstacle.hint.map(|hint| match adopted {
+                Some(unit) if live.is_some() => format!("{hint}; and 0 (adopted: {unit})"),
+                _ => hint,
+            }),
+            ..obstacle
+        })?;
+        return Ok((record.number, record));
+    }
+    let obstacle = |message: &str, hint: &str| Obstacle {
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+        details: Vec::new(),
+    };
+    if adopted.is_none() {
+        return Err(obstacle(
+            "there is no release 0: the host was not adopted",
+            "see `deploy status`",
+        ));
+    }
+    let record = known.iter().map(|known| &known.facts.record);
+    let record = record.into_iter().find(|record| Some(record.number) == *live);
+    let record = record.ok_or_else(|| obstacle("release 0 is what the host runs", "deploy it"))?;
+    Ok((ADOPTED, record))
 }
 
 /// Says that another release went live while this one waited for the lock.

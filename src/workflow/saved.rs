@@ -8,6 +8,7 @@ use super::{
     desire::{ConfigFrom, Revision},
 };
 use crate::{
+    dns::Change,
     host::{HostName, ModuleName},
     plan::{Desired, Fingerprint, Observed, OnDrift, TransactionId, UpdateChoice, make_plan},
     source::{Branch, CommitId},
@@ -37,6 +38,9 @@ pub struct SavedPlan {
     /// The id of the transaction that carries it out, which there can be only one of.
     transaction: TransactionId,
     fingerprint: Fingerprint,
+    /// What changes in the DNS, line for line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    records: Vec<String>,
 }
 
 /// Of any version.
@@ -62,6 +66,7 @@ impl SavedPlan {
             on_drift: request.on_drift,
             transaction: request.id.clone(),
             fingerprint: Fingerprint::of(desired, &prepared.observed, Some(&prepared.plan)),
+            records: lines(prepared),
         }
     }
 
@@ -131,6 +136,21 @@ impl SavedPlan {
         }
         Err(WorkflowError::Stale(changed))
     }
+
+    /// Checks that what changes in the DNS is what was saved.
+    ///
+    /// # Errors
+    /// Fails where it is something else.
+    pub(super) fn verify_records(&self, prepared: &Prepared) -> Result<(), WorkflowError> {
+        if self.records == lines(prepared) {
+            return Ok(());
+        }
+        Err(WorkflowError::Stale(vec!["the records in the DNS".to_owned()]))
+    }
+}
+
+fn lines(prepared: &Prepared) -> Vec<String> {
+    prepared.records.changes().iter().flat_map(Change::lines).collect()
 }
 
 #[cfg(test)]

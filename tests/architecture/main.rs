@@ -8,19 +8,22 @@ use std::{
 
 /// The modules in the order in which data passes through them. Each may use
 /// those that stand before it, and no other.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 17] = [
     "host",
     "layout",
     "odoo",
     "secret",
     "settings",
     "source",
+    "client",
     "plan",
     "render",
     "setup",
     "wire",
     "transport",
+    "cloudflare",
     "notify",
+    "dns",
     "agent",
     "workflow",
 ];
@@ -34,17 +37,18 @@ const EXCEPTIONS: [(&str, &str, &str); 4] = [
 ];
 
 /// Crates that stay behind one door.
-const DOORS: [(&str, &[&str]); 6] = [
+const DOORS: [(&str, &[&str]); 7] = [
     ("clap", &["cli"]),
     ("git2", &["source"]),
     ("openssh", &["transport"]),
     ("handlebars", &["host", "render"]),
     ("notify_rust", &["notify"]),
     ("indicatif", &["cli"]),
+    ("hickory_proto", &["dns"]),
 ];
 
 /// Modules that neither read nor write anything.
-const PURE: [&str; 5] = ["plan", "render", "setup", "odoo", "layout"];
+const PURE: [&str; 6] = ["plan", "render", "setup", "odoo", "layout", "client"];
 
 /// Files that are as pure, in modules that are not.
 const PURE_FILES: [&str; 6] = [
@@ -221,6 +225,29 @@ fn the_plan_knows_no_transport_and_the_transport_no_plan() {
         if source.module == "plan" {
             assert!(!uses(&source.code, "transport"), "{}", source.path.display());
             assert!(!uses(&source.code, "agent"), "{}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn what_may_change_the_dns_never_comes_near_a_server() {
+    for source in sources() {
+        if ["agent", "wire", "transport", "plan"].contains(&source.module.as_str()) {
+            assert!(!uses(&source.code, "dns"), "{}", source.path.display());
+            assert!(!source.code.contains("DnsProvider"), "{}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn the_comparison_of_records_is_pure() {
+    let pure = ["plan.rs", "record.rs", "wanted.rs", "update.rs", "error.rs"];
+    for source in sources().iter().filter(|source| source.module == "dns") {
+        let name = source.path.file_name().unwrap().to_str().unwrap();
+        for outside in OUTSIDE.iter().filter(|_| pure.contains(&name)) {
+            // An address is no connection.
+            let code = source.code.replace("std::net::IpAddr", "");
+            assert!(!code.contains(outside), "{} uses {outside}", source.path.display());
         }
     }
 }

@@ -254,3 +254,19 @@ fn the_rendered_text_is_in_our_own_dialect() {
     let text = host.render_options(&context()).unwrap().masked_text();
     assert!(HostFile::parse("odoo.conf".as_ref(), text.as_bytes()).is_ok());
 }
+
+#[test]
+fn a_certificate_comes_from_where_the_file_says() {
+    let nginx = |text: &str| host_text("18.0", "", &format!("[deploy.nginx]\n{text}"));
+    let tls = |text: &str| load(&nginx(text)).unwrap().nginx.map(|nginx| nginx.tls);
+    assert_eq!(tls("tls = letsencrypt"), Some(Tls::LetsEncrypt));
+    assert_eq!(tls("tls = cloudflare-origin\ncertificate = /c.pem"), Some(Tls::CloudflareOrigin));
+    assert_eq!(tls("tls = none\ncertificate = /c.pem"), Some(Tls::None));
+    let files = Tls::Files { certificate: "/c.pem".into(), key: "/k.pem".into() };
+    assert_eq!(tls("certificate = /c.pem\ncertificate_key = /k.pem"), Some(files));
+    assert_eq!(tls("enabled = False"), None);
+    let fault = |text: &str| faults(&nginx(text)).concat();
+    assert!(fault("tls = acme").contains("none of `letsencrypt`, `cloudflare-origin`"));
+    assert!(fault("tls = files\ncertificate = /c.pem").contains("needs `certificate`"));
+    assert!(fault("tls = letsencrypt\nenabled = False").contains("the tool writes no vhost"));
+}

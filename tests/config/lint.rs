@@ -16,7 +16,7 @@ use crate::host::load_named;
 /// A host without findings, with some of its options and some of `[deploy]` changed.
 ///
 /// An option `-key` is left out.
-fn host(name: &str, series: &str, options: &str, deploy: &str) -> Host {
+pub(crate) fn host(name: &str, series: &str, options: &str, deploy: &str) -> Host {
     let mut keys = BTreeMap::from([
         ("db_name", format!("{name}-db")),
         ("addons_path", "custom-addons".to_owned()),
@@ -192,9 +192,52 @@ const SERVER: &[Case] = &[
     (R::UserRoot, "18.0", Error, "\n[deploy]\nuser = root", "\n[deploy]\nuser = odoo"),
 ];
 
+const TLS: &[Case] = &[
+    (
+        R::LetsencryptPort,
+        "18.0",
+        Error,
+        "\n[deploy]\n[deploy.nginx]\ntls = letsencrypt\nport = 8080",
+        "\n[deploy]\n[deploy.nginx]\ntls = letsencrypt",
+    ),
+    (
+        R::LetsencryptName,
+        "18.0",
+        Error,
+        "\n[deploy]\n[deploy.nginx]\ntls = letsencrypt",
+        "\n[deploy]\n[deploy.nginx]\ntls = none",
+    ),
+    (
+        R::OriginWithoutCloudflare,
+        "18.0",
+        Warning,
+        "\n[deploy]\n[deploy.nginx]\ntls = cloudflare-origin",
+        "\n[deploy]\n[deploy.nginx]\ntls = cloudflare-origin\ncloudflare = True",
+    ),
+    (
+        R::PlainBehindCloudflare,
+        "18.0",
+        Warning,
+        "\n[deploy]\n[deploy.nginx]\ncloudflare = True",
+        "\n[deploy]\n[deploy.nginx]\ntls = letsencrypt\ncloudflare = True",
+    ),
+];
+
+#[test]
+fn a_name_that_no_authority_certifies_is_found_among_aliases_too() {
+    let found = |name: &str, aliases: &str| {
+        let deploy = format!("[deploy.nginx]\ntls = letsencrypt\naliases = {aliases}");
+        lint(&host(name, "18.0", "", &deploy)).len()
+    };
+    assert_eq!(found("a.example.com", "www.a.example.com"), 0);
+    for private in ["intranet", "a.localhost", "10.0.0.5"] {
+        assert_eq!(found("a.example.com", private), 1, "{private}");
+    }
+}
+
 #[test]
 fn a_rule_finds_what_it_is_for_and_nothing_else() {
-    for (rule, series, severity, bad, good) in [KEYS, VALUES, SERVER].concat() {
+    for (rule, series, severity, bad, good) in [KEYS, VALUES, SERVER, TLS].concat() {
         let found = findings(series, bad);
         let found = found.iter().find(|finding| finding.rule == rule);
         let found = found.unwrap_or_else(|| panic!("{rule} does not find {bad:?} on {series}"));
@@ -261,7 +304,7 @@ fn two_servers_share_a_database_only_on_a_common_database_server() {
 
 #[test]
 fn every_rule_has_a_test() {
-    let tested = [KEYS, VALUES, SERVER].concat().into_iter().map(|case| case.0);
+    let tested = [KEYS, VALUES, SERVER, TLS].concat().into_iter().map(|case| case.0);
     let fleet = [R::SharedPort, R::SharedDatabase, R::SharedDataDir, R::SharedName];
     let tested = tested.chain(fleet).collect::<BTreeSet<_>>();
     assert_eq!(tested, RuleId::ALL.iter().copied().collect());

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod client;
 mod dialect;
 mod host;
 mod lint;
 mod python;
 mod samples;
 mod samples_of_dialect;
+mod series;

@@ -59,7 +59,7 @@ fn a_filled_template_has_no_findings() {
             .replace("<CLIENT>", "ACME")
             .replace("<hostname>", "acme.example.com")
             .replace("<server>", "aws-1")
-            .replace("<odoo>", "18.0")
+            .replace("<odoo>", "19.0")
             .replace("<http_port>", "8169")
             .replace("<gevent_port>", "8172");
         let base = include_bytes!("../../config/base.conf").to_vec();

@@ -3,10 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+mod adopt;
+mod adopt_faults;
+mod adopt_refusals;
+mod authority;
 mod calm;
 mod channels;
+mod client;
+mod cloudflare;
 mod content;
 mod deploy_key;
+mod dns;
 mod drift;
 mod faults;
 mod flow;
@@ -19,6 +26,7 @@ mod load;
 mod local;
 mod lock;
 mod modules;
+mod name_server;
 mod ops;
 mod policy;
 mod power_cut;
@@ -31,6 +39,7 @@ mod saved;
 mod secrets;
 mod setup;
 mod snapshot;
+mod tls;
 mod trouble;
 mod uninterrupted;
 mod world;

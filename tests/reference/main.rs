@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a file that cannot be read has to fail the test")]
 #![expect(clippy::disallowed_methods, reason = "writes the generated page where it is asked to")]
 
+mod series;
+
 use std::{
     collections::BTreeSet,
     fs,

@@ -5,6 +5,7 @@
 //! so everything below it is reached through open directories, by single names
 //! and without following links: what runs as root here must not be led elsewhere.
 
+mod remove;
 mod tree;
 
 use std::{
@@ -23,6 +24,8 @@ use crate::host::DatabaseName;
 use crate::plan::CopyName;
 
 use super::{FileError, Server};
+
+pub(super) use remove::remove_tree;
 
 /// `<data_dir>/filestore`, one directory for each database.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Decides whether a host is well: it answers with its database, in the right
 //! series, keeps running and complains of nothing.
 
+mod asked;
 mod failure;
 mod page;
 mod reload;
@@ -147,14 +148,9 @@ impl Checker<'_> {
     /// Asks until an address answers well; a service that ends meanwhile is not
     /// waited for.
     fn wait_for(&self, url: &str, first: &UnitState) -> Result<(), HealthProblem> {
-        let database = self.request.databases.first().map(DatabaseName::as_str);
+        let (header, good) = asked::health(self.request.series, self.request.databases);
         let mut headers = self.headers().to_vec();
-        // With several databases no route of a module is known without one; before
-        // 19.0 a request cannot name it, and 404 is an answer, too.
-        let several = self.request.databases.len() > 1;
-        let nameable = self.request.series >= Series::V19;
-        headers.extend(database.filter(|_| nameable).map(|name| ("X-Odoo-Database", name)));
-        let good: &[u16] = if several && !nameable { &[200, 404] } else { &[200] };
+        headers.extend(header);
         loop {
             self.check_running(first)?;
             let why = match self.client().get(url, &headers) {
@@ -178,16 +174,10 @@ impl Checker<'_> {
     }
 
     /// Fetches the login page as a user would see it, and all it needs.
-    ///
-    /// The series before 19.0 take a database the host does not serve for the one
-    /// it serves, if that is only one; 19.0 tells them apart.
     fn check_login(&self, database: &DatabaseName) -> Result<usize, HealthProblem> {
         let port = self.request.http_port;
-        let (url, mut more) = if self.request.series >= Series::V19 {
-            (self.url(port, "/web/login"), vec![("X-Odoo-Database", database.to_string())])
-        } else {
-            (self.url(port, &format!("/web/login?db={database}")), Vec::new())
-        };
+        let asked = asked::login(self.request.series, database);
+        let (url, mut more) = (self.url(port, &asked.path), asked.headers);
         let answer = self.fetch_page(&url, &mut more)?;
         let wrong = |why: &str| HealthProblem::WrongAnswer {
             url: url.clone(),
@@ -222,12 +212,11 @@ impl Checker<'_> {
         let mut target = url.to_owned();
         for _ in 0..=REDIRECTS {
             let answer = self.get(&target, more)?;
-            if let Some(cookie) = &answer.cookie {
-                // 19.0 refuses a session beside the name of a database.
-                if self.request.series < Series::V19 {
-                    more.retain(|(name, _)| *name != "Cookie");
-                    more.push(("Cookie", cookie.clone()));
-                }
+            if let Some(cookie) = &answer.cookie
+                && asked::keeps_session(self.request.series)
+            {
+                more.retain(|(name, _)| *name != "Cookie");
+                more.push(("Cookie", cookie.clone()));
             }
             let Some(location) = answer.location.clone().filter(|_| answer.is_redirect()) else {
                 return Ok(answer);
@@ -242,14 +231,14 @@ impl Checker<'_> {
 
     fn check_series(&self) -> Result<(), HealthProblem> {
         let expected = self.request.series;
-        let port = self.request.http_port;
-        let (url, answer) = if expected >= Series::V19 {
-            let url = self.url(port, "/web/version");
-            (url.clone(), self.get(&url, &[])?)
-        } else {
-            let url = self.url(port, "/web/webclient/version_info");
-            let answer = self.client().post_json(&url, &self.headers(), "{}");
-            (url.clone(), answer.map_err(|error| self.unanswered(&url, &error))?)
+        let (path, json) = asked::version(expected);
+        let url = self.url(self.request.http_port, path);
+        let answer = match json {
+            None => self.get(&url, &[])?,
+            Some(json) => self
+                .client()
+                .post_json(&url, &self.headers(), json)
+                .map_err(|error| self.unanswered(&url, &error))?,
         };
         let said = page::version(&answer.body).unwrap_or_default();
         if answer.status == 200 && said.starts_with(expected.as_str()) {

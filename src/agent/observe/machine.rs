@@ -70,7 +70,7 @@ fn version_info(text: &str) -> Option<String> {
 }
 
 /// Measures the filesystem that a path is, or would be, on.
-pub(super) fn space(server: &Server, path: &Path) -> Space {
+pub(in crate::agent) fn space(server: &Server, path: &Path) -> Space {
     let mut existing = path;
     while !server.path(existing).exists() {
         let Some(parent) = existing.parent() else { break };
@@ -115,7 +115,7 @@ fn process(line: &str) -> Option<u32> {
 }
 
 /// Reads the unit out of `/proc/<pid>/cgroup`: `0::/system.slice/nginx.service`.
-fn unit_of(server: &Server, pid: u32) -> Option<String> {
+pub(in crate::agent) fn unit_of(server: &Server, pid: u32) -> Option<String> {
     let text = server.read(Path::new(&format!("/proc/{pid}/cgroup"))).ok()??;
     let parts = text.lines().flat_map(|line| line.rsplit('/'));
     parts.map(str::trim).find(|part| part.ends_with(".service")).map(str::to_owned)

@@ -5,13 +5,14 @@ mod neighbours;
 mod releases;
 mod service;
 
-pub(super) use machine::{listeners, odoo_version};
+pub(super) use machine::{listeners, odoo_version, space, unit_of};
+pub(super) use neighbours::all as every_host;
 pub(super) use releases::{highest_directory, releases_of_host};
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, thread};
 
 use super::{
-    Account, as_deployed, history, journal, lock,
+    Account, adopt, as_deployed, certificate, history, journal, lock,
     postgres::{OverviewEntry, Postgres, PostgresError},
     server::{FileError, Server},
     step::switch,
@@ -20,8 +21,8 @@ use crate::{
     host::{DatabaseName, HostFile, KEPT},
     layout::{Layout, ReleaseNumber},
     plan::{
-        AsDeployed, ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts, HostFacts,
-        Observed, Recovered, ReleaseFacts, RowCount, RunningFrom, ServerFacts,
+        ADOPTED, AsDeployed, ClusterFacts, CopyFacts, CopyName, DatabaseAccess, DatabaseFacts,
+        HostFacts, Observed, Recovered, ReleaseFacts, RowCount, RunningFrom, ServerFacts,
     },
     render,
     secret::is_sensitive_key,
@@ -98,6 +99,11 @@ fn host_facts(
         Some(RunningFrom::Release(number)) => as_deployed::read(server, layout, number)?,
         _ => None,
     };
+    let mut adopted = adopt::facts(server, layout)?;
+    if let Some(adopted) = adopted.as_mut().filter(|adopted| adopted.is_live) {
+        let text = server.read(&layout.release(ADOPTED).join("odoo.conf"))?;
+        adopted.odoo_conf = text.map(|text| masking.mask(&text));
+    }
     Ok(HostFacts {
         as_deployed: as_deployed.map(|files| AsDeployed {
             odoo_conf: files.odoo_conf.map(|text| masking.mask(&text)),
@@ -109,6 +115,7 @@ fn host_facts(
         },
         series: request.service.series,
         foreign_drop_ins,
+        certificates: certificate::facts(server, layout)?,
         service,
         current,
         last_number: highest.max(history::highest_release(server, layout)?),
@@ -123,6 +130,7 @@ fn host_facts(
         unfinished: journal::unfinished(server, &layout.journal())?.map(|id| id.to_string()),
         recovered: recovered(server, layout)?,
         releases,
+        adopted,
     })
 }
 
@@ -184,12 +192,16 @@ pub(super) fn complete_access(
     Ok(access)
 }
 
-/// Reads one option of the server's own odoo.conf.
+/// Reads one option of the server's own odoo.conf; before the first release that of what
+/// was adopted.
 pub(super) fn kept_option(
     server: &Server,
     layout: &Layout,
     key: &str,
 ) -> Result<Option<String>, FileError> {
+    if !server.path(&layout.conf_link()).exists() {
+        return adopt::option(server, layout, key);
+    }
     option_of(server, &layout.conf_link(), key)
 }
 

@@ -4,11 +4,12 @@ use std::fs;
 
 use crate::{
     agent::{
+        adopt,
         server::{FileError, Server},
         step::{release, switch},
     },
     layout::{Layout, ReleaseNumber},
-    plan::{KnownRelease, ReleaseFacts},
+    plan::{ADOPTED, KnownRelease, ReleaseFacts},
     wire::Releases,
 };
 
@@ -32,7 +33,13 @@ pub(in crate::agent) fn releases_of_host(
             && Some(odoo_conf(server, layout, facts.record.number)?) == live_conf;
         Ok(KnownRelease { facts, is_like_live })
     };
-    Ok(Releases { live, releases: releases.into_iter().map(known).collect::<Result<_, _>>()? })
+    let adopted = adopt::facts(server, layout)?;
+    Ok(Releases {
+        live,
+        releases: releases.into_iter().map(known).collect::<Result<_, _>>()?,
+        since: adopted.as_ref().map_or(ADOPTED, |facts| facts.since),
+        adopted: adopted.map(|facts| facts.record.service.unit),
+    })
 }
 
 /// Reads a release's odoo.conf with the release's own directory left out.

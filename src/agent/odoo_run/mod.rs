@@ -26,9 +26,9 @@ use run_end::read_end;
 
 const IMPORT_CHECK: &str = include_str!("import_check.py");
 
-/// The name an upgrade's sessions have in PostgreSQL (19.0, 18.0).
+/// The name an upgrade's sessions have in PostgreSQL.
 pub const UPGRADE_SESSION: &str = "odoo-deploy-upgrade";
-/// The name a check's sessions have in PostgreSQL (19.0, 18.0).
+/// The name a check's sessions have in PostgreSQL.
 pub const CHECK_SESSION: &str = "odoo-deploy-check";
 
 /// Odoo as it is installed on a server, and who runs it.
@@ -73,7 +73,8 @@ pub enum OdooJob {
         /// Whether users' translations stay.
         translations: Translations,
     },
-    /// Loads the registry and ends; writes nothing.
+    /// Loads the registry and ends; writes nothing, unless the database is in a state
+    /// in which the series upgrades it all the same.
     Load,
 }
 
@@ -291,9 +292,8 @@ impl OdooProgram {
         if let Some(path) = &self.environment_file {
             command.arg(format!("--property=EnvironmentFile={}", path.display()));
         }
-        // 19 knows the first one, 18 the second.
-        command.arg(format!("--setenv=PGAPPNAME={session}"));
-        command.arg(format!("--setenv=ODOO_PGAPPNAME={session}"));
+        let variable = self.series.rules().session_variable;
+        command.arg(format!("--setenv={variable}={session}"));
         command
     }
 
@@ -310,10 +310,10 @@ impl OdooProgram {
                 }
             }
             if !install.is_empty() {
-                let all = if self.series >= Series::V19 { "True" } else { "all" };
-                arguments.push(format!("--without-demo={all}").into());
+                arguments.push(self.series.rules().without_demo.into());
             }
-            if *translations == Translations::Overwrite {
+            // Odoo refuses it where nothing is upgraded; what is installed is new.
+            if *translations == Translations::Overwrite && !upgrade.is_empty() {
                 arguments.push("--i18n-overwrite".into());
             }
         }

@@ -45,7 +45,6 @@ fn an_upgrade_runs_in_its_own_unit_as_odoos_user() {
 --property=TimeoutStopSec=10
 --property=OOMPolicy=kill
 --setenv=PGAPPNAME=odoo-deploy-upgrade
---setenv=ODOO_PGAPPNAME=odoo-deploy-upgrade
 --unit
 deploytx-1-upgrade
 --property
@@ -68,18 +67,70 @@ sale_x,stock_x
 ");
 }
 
+/// What every run ends with, after what it is for.
+const ALWAYS_LAST: &str =
+    "--stop-after-init --no-http --workers=0 --max-cron-threads=0 --limit-memory-hard=0 --logfile=";
+
+/// Returns the arguments between the database and what every run ends with.
+fn arguments(series: Series, job: &OdooJob) -> String {
+    let words = program(series).arguments(&run(job.clone()));
+    let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
+    let words = words.join(" ");
+    let rest = words.strip_prefix("-c /opt/odoo/a.test/releases/0042/odoo.conf -d acme ").unwrap();
+    rest.strip_suffix(ALWAYS_LAST).unwrap().trim_end().to_owned()
+}
+
 #[test]
-fn demo_data_is_refused_in_the_series_own_words() {
-    let job = OdooJob::Upgrade {
-        install: vec![module("base")],
-        upgrade: vec![],
-        translations: Translations::Overwrite,
+fn a_run_is_asked_for_in_the_series_own_words() {
+    let (base, sale) = (module("base"), module("sale_x"));
+    let upgrade = |install: &[ModuleName], upgrade: &[ModuleName], translations| {
+        let (install, upgrade) = (install.to_vec(), upgrade.to_vec());
+        OdooJob::Upgrade { install, upgrade, translations }
     };
-    let words = |series| format!("{:?}", program(series).arguments(&run(job.clone())));
-    assert!(words(Series::V19).contains("\"--without-demo=True\""));
-    assert!(words(Series::V18).contains("\"--without-demo=all\""));
-    assert!(words(Series::V18).contains("\"--i18n-overwrite\""));
-    assert!(!format!("{:?}", program(Series::V19).arguments(&run(OdooJob::Load))).contains("-u"));
+    let keep = Translations::Keep;
+    for (series, no_demo) in [
+        (Series::V17, "--without-demo=all"),
+        (Series::V18, "--without-demo=all"),
+        (Series::V19, "--without-demo=True"),
+    ] {
+        let words = |job: OdooJob| arguments(series, &job);
+        assert_eq!(words(OdooJob::Load), "");
+        assert_eq!(words(upgrade(&[], std::slice::from_ref(&sale), keep)), "-u sale_x");
+        let install = words(upgrade(std::slice::from_ref(&base), &[], keep));
+        assert_eq!(install, format!("-i base {no_demo}"));
+        let both = words(upgrade(
+            std::slice::from_ref(&base),
+            std::slice::from_ref(&sale),
+            Translations::Overwrite,
+        ));
+        assert_eq!(both, format!("-i base -u sale_x {no_demo} --i18n-overwrite"));
+    }
+}
+
+#[test]
+fn translations_are_overwritten_only_where_something_is_upgraded() {
+    let install = vec![module("base")];
+    let translations = Translations::Overwrite;
+    let job = OdooJob::Upgrade { install, upgrade: vec![], translations };
+    for series in Series::ALL {
+        assert!(!arguments(series, &job).contains("--i18n-overwrite"), "{series}");
+    }
+}
+
+#[test]
+fn sessions_are_named_by_the_variable_that_the_series_knows() {
+    for (series, variable) in [
+        (Series::V17, "ODOO_PGAPPNAME"),
+        (Series::V18, "ODOO_PGAPPNAME"),
+        (Series::V19, "PGAPPNAME"),
+    ] {
+        let command = program(series).unit_command(&Server::this(), &run(OdooJob::Load));
+        let named: Vec<_> = command
+            .get_args()
+            .filter_map(|word| word.to_str()?.strip_prefix("--setenv="))
+            .collect();
+        assert_eq!(named, [format!("{variable}=odoo-deploy-check")]);
+    }
 }
 
 #[test]

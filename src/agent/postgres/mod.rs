@@ -15,6 +15,7 @@ mod obstacles;
 mod psql;
 mod quote;
 mod record;
+mod removal;
 mod replay;
 mod rows;
 mod sessions;
@@ -35,6 +36,7 @@ use super::{Server, account::Account};
 
 pub use cron_hold::CronHold;
 pub use error::{PostgresError, ServerMessage};
+pub(super) use removal::RoleGone;
 pub use snapshot::Snapshot;
 pub use swap::{Swap, Swapped};
 

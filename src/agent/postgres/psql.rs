@@ -14,7 +14,7 @@ use super::{Postgres, PostgresError, ServerMessage};
 const MAINTENANCE: &str = "postgres";
 
 /// Where libpq, and so Odoo, goes when no port is given.
-const LIBPQ_PORT: u16 = 5432;
+pub(super) const LIBPQ_PORT: u16 = 5432;
 
 /// What a run is about, for messages, and where it connects to.
 pub(super) struct Call<'a> {
@@ -58,7 +58,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn options(&self) -> String {
+    pub(super) fn options(&self) -> String {
         let statement_timeout = match self.patience {
             Patience::Moment => "3s",
             Patience::Minute => "60s",
@@ -110,25 +110,8 @@ impl Postgres {
         let mut command = self.server.command("psql");
         command
             .args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1"])
-            .args(["-v", "VERBOSITY=verbose"])
-            .env("PGDATABASE", call.connect_to)
-            .env("PGAPPNAME", &self.application)
-            .env("PGCONNECT_TIMEOUT", "10")
-            .env("PGCLIENTENCODING", "UTF8")
-            .env("PGOPTIONS", call.options());
-        self.account.run(&mut command);
-        let access = &self.access;
-        let user = if access.user.is_empty() { &self.account.name } else { &access.user };
-        command.env("PGUSER", user);
-        if !access.host.is_empty() {
-            command.env("PGHOST", &access.host);
-        }
-        // Always said: on Debian `psql` is a wrapper that otherwise takes the
-        // cluster it likes best, which need not be the one libpq and Odoo take.
-        command.env("PGPORT", access.port.unwrap_or(LIBPQ_PORT).to_string());
-        if let Some(password) = &access.password {
-            command.env("PGPASSWORD", password);
-        }
+            .args(["-v", "VERBOSITY=verbose"]);
+        self.connect(&mut command, call);
         command
     }
 }

@@ -91,12 +91,22 @@ impl Guard {
             | Request::LockState { host }
             | Request::Releases { host } => asked.may(host),
             Request::Logs(request) => asked.live(&request.host).map(drop),
-            Request::Server(_) | Request::Authorize(_) | Request::Keys | Request::Revoke(_) => {
-                Err(self.fault(
-                    "it may deploy, and nothing else".into(),
-                    "use a full login, such as the one that authorized the key",
-                ))
-            }
+            Request::MakeSigningRequest { .. } => Err(self.fault(
+                "the host's certificate would be replaced".into(),
+                "deploy once with a full login: this key may deploy again afterwards",
+            )),
+            Request::Survey(_)
+            | Request::Adopt(_)
+            | Request::Server(_)
+            | Request::Occupancy(_)
+            | Request::Removal(_)
+            | Request::Remove(_)
+            | Request::Authorize(_)
+            | Request::Keys
+            | Request::Revoke(_) => Err(self.fault(
+                "it may deploy, and nothing else".into(),
+                "use a full login, such as the one that authorized the key",
+            )),
         }
     }
 

@@ -111,6 +111,7 @@ fn inputs(desired: &Desired) -> FileInputs {
             workers: 2,
             client_max_body_size: "128m".into(),
             database_manager: false,
+            trusted_proxies: Vec::new(),
             acme_webroot: None,
         }),
         unit_template: None,

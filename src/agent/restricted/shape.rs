@@ -42,6 +42,9 @@ fn part_of(step: &Step) -> Part {
         | Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
+        | Step::ServeChallenges { .. }
+        | Step::ObtainCertificate(_)
+        | Step::InstallCertificate(_)
         | Step::ImportModules { .. }
         | Step::LoadRelease { .. }
         | Step::WaitForUpgrades { .. }
@@ -60,9 +63,19 @@ fn part_of(step: &Step) -> Part {
         | Step::StartService { .. }
         | Step::InstallVhost { .. }
         | Step::RemoveVhost
+        | Step::HoldAdopted(_)
+        | Step::StopAdopted(_)
+        | Step::ReplaceVhosts(_)
+        | Step::RemoveUnit
+        | Step::StartAdopted { .. }
+        | Step::LeaveReleases
         | Step::CheckHealth(_) => Part::CarryOut,
         Step::RecordSeen { .. } => Part::CarryOutOrFinish,
-        Step::LiftHold | Step::HideMaintenance | Step::Prune(_) => Part::Finish,
+        Step::LiftHold
+        | Step::HideMaintenance
+        | Step::ReturnVhosts { .. }
+        | Step::ReleaseAdopted(_)
+        | Step::Prune(_) => Part::Finish,
     }
 }
 

@@ -59,6 +59,9 @@ impl Check<'_> {
     /// What the transaction says besides its steps.
     fn frame(&self) -> Result<(), Refusal> {
         let Transaction { host, number, previous, previous_health, .. } = self.transaction;
+        if self.transaction.adopted.is_some() {
+            return Err(of_adopted());
+        }
         let live = &self.live.record;
         let ahead = |number: &ReleaseNumber| {
             number.0 > self.live.highest && number.0 - self.live.highest <= NUMBERS_AHEAD
@@ -84,7 +87,14 @@ impl Check<'_> {
                 relative(files.iter().flatten().chain(addons).map(AsRef::as_ref))
             }
             Step::CheckUnit { unit } => text("the unit", unit, &self.rendered.unit),
-            Step::CheckVhost { vhost } => self.vhost(Some(vhost)),
+            Step::CheckVhost { aside, .. } if !aside.is_empty() => Err(of_adopted()),
+            Step::CheckVhost { vhost, .. } => self.vhost(Some(vhost)),
+            // Whom root trusts, and what certifies a host, is not for the key to say.
+            Step::ServeChallenges { .. }
+            | Step::ObtainCertificate(_)
+            | Step::InstallCertificate(_) => {
+                Err(Refusal::needs_full_login(format!("it would {}", step.title())))
+            }
             Step::ImportModules { number, modules: _ } => self.number(*number),
             Step::LoadRelease { number, databases } => {
                 self.number(*number)?;
@@ -120,6 +130,14 @@ impl Check<'_> {
             Step::RemoveVhost => self.vhost(None),
             Step::CheckHealth(check) => self.health(check),
             Step::Prune(step) => own_databases(self.live, step.databases.iter()),
+            Step::HoldAdopted(_)
+            | Step::StopAdopted(_)
+            | Step::ReplaceVhosts(_)
+            | Step::RemoveUnit
+            | Step::StartAdopted { .. }
+            | Step::LeaveReleases
+            | Step::ReturnVhosts { .. }
+            | Step::ReleaseAdopted(_) => Err(of_adopted()),
             Step::ShowMaintenance
             | Step::Hold
             | Step::StopService
@@ -261,6 +279,11 @@ impl Check<'_> {
         }
         self.snapshot(snapshot)
     }
+}
+
+/// What names units and vhosts that the tool did not make is not for a key to say.
+fn of_adopted() -> Refusal {
+    Refusal::needs_full_login("the host leaves what was adopted, or comes back to it")
 }
 
 /// Texts that root's programs read are the ones that were rendered here.

@@ -176,7 +176,7 @@ fn the_vhost_is_the_hosts_own() {
     edit!(case, carry_out, Step::InstallVhost { marker, .. } => marker.port = 22);
     assert!(refusal(&case).message.contains("marker"));
     let mut case = the("a new vhost");
-    edit!(case, prepare, Step::CheckVhost { vhost } => root(vhost));
+    edit!(case, prepare, Step::CheckVhost { vhost, .. } => root(vhost));
     assert!(refusal(&case).message.contains("the vhost is not what"));
     let mut case = the("a new vhost");
     case.transaction().carry_out = vec![Step::RemoveVhost];

@@ -17,6 +17,7 @@ use crate::{
     },
     host::{DatabaseName, ModuleName, UserName},
     layout::ReleaseNumber,
+    plan::unfit_for_loading,
 };
 
 /// How long loading a release, or importing its modules, may take.
@@ -96,9 +97,9 @@ pub(super) fn unit(run: &mut Run<'_>, unit: &str) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Has nginx test the vhost among the others.
-pub(super) fn vhost(run: &mut Run<'_>, vhost: &str) -> Result<(), StepError> {
-    Nginx::new(run.server).test_staged(&run.layout.vhost(), vhost)?;
+/// Has nginx test the vhost among the others, but for those whose place it takes.
+pub(super) fn vhost(run: &mut Run<'_>, vhost: &str, aside: &[PathBuf]) -> Result<(), StepError> {
+    Nginx::new(run.server).test_staged(&run.layout.vhost(), vhost, aside)?;
     Ok(())
 }
 
@@ -144,6 +145,7 @@ pub(super) fn load(
 ) -> Result<(), StepError> {
     let program = program(run)?;
     for database in databases {
+        refuse_unfit(run, database)?;
         let log = run.directory.join(format!("load-{database}.log"));
         let job = OdooRun {
             unit: format!("deployld-{}-{database}", run.transaction.id),
@@ -163,6 +165,19 @@ pub(super) fn load(
             .with_details(last_lines(&text)));
     }
     Ok(())
+}
+
+/// Makes sure that loading a database does no more: somebody may have begun to install
+/// a module since the plan was made.
+fn refuse_unfit(run: &Run<'_>, database: &DatabaseName) -> Result<(), StepError> {
+    let Some(facts) = super::database::postgres(run)?.facts(database)? else { return Ok(()) };
+    match unfit_for_loading(&facts, run.transaction.service.series.rules()) {
+        None => Ok(()),
+        Some(why) => Err(StepError::found(format!(
+            "the release is not tried on {database}, which that would change: {why}"
+        ))
+        .with_hint("finish or cancel that in Odoo (Apps), and deploy again")),
+    }
 }
 
 /// Returns the end of a log.

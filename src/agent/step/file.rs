@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long nginx may take to replace its workers.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What two transactions of different hosts exclude each other by.
 const NGINX_LOCK: &str = "/run/lock/odoo-deploy-nginx.lock";
@@ -130,25 +130,34 @@ pub(in crate::agent) fn restore(
         // systemd only finds the links to remove while the unit is there.
         systemd.disable(&run.layout.unit_name())?;
     }
-    for (path, copy) in files {
-        let is_own = path.starts_with(run.layout.releases());
-        let mode = if is_own { as_deployed::MODE } else { 0o644 };
-        match copy {
-            Some(copy) => {
-                let text = run.server.read(copy)?.ok_or_else(|| {
-                    StepError::found(format!("the copy of `{}` is gone", path.display()))
-                })?;
-                // A full disk may be why the step failed: what is right already is left alone.
-                if run.server.read(path)?.as_ref() != Some(&text) {
-                    release::replace(run.server, path, &text, mode)?;
-                }
-            }
-            None => remove_if_there(run.server, path)?,
-        }
-    }
+    put_back(run.server, files)?;
     match reader {
         Reader::Nginx => reload_restored(run, files)?,
         Reader::Systemd => systemd.daemon_reload()?,
+    }
+    Ok(())
+}
+
+/// Puts files back as they were.
+pub(super) fn put_back(
+    server: &Server,
+    files: &[(PathBuf, Option<PathBuf>)],
+) -> Result<(), StepError> {
+    for (path, copy) in files {
+        let is_own = path.components().any(|part| part.as_os_str() == "as-deployed");
+        let mode = if is_own { as_deployed::MODE } else { 0o644 };
+        match copy {
+            Some(copy) => {
+                let text = server.read(copy)?.ok_or_else(|| {
+                    StepError::found(format!("the copy of `{}` is gone", path.display()))
+                })?;
+                // A full disk may be why the step failed: what is right already is left alone.
+                if server.read(path)?.as_ref() != Some(&text) {
+                    release::replace(server, path, &text, mode)?;
+                }
+            }
+            None => remove_if_there(server, path)?,
+        }
     }
     Ok(())
 }
@@ -177,8 +186,8 @@ fn reload_restored(
 }
 
 /// Copies files into the transaction's own directory; a file that does not
-/// exist has no copy.
-fn set_copies_aside(
+/// exist has no copy. The first copy of a file counts: it is what was there before all steps.
+pub(super) fn set_copies_aside(
     run: &Run<'_>,
     files: &[PathBuf],
 ) -> Result<Vec<(PathBuf, Option<PathBuf>)>, StepError> {
@@ -188,7 +197,9 @@ fn set_copies_aside(
             Some(text) => {
                 let name = path.to_string_lossy().replace('/', "%");
                 let copy = run.directory.join(name);
-                release::replace(run.server, &copy, &text, 0o600)?;
+                if !run.server.path(&copy).exists() {
+                    release::replace(run.server, &copy, &text, 0o600)?;
+                }
                 Some(copy)
             }
             None => None,
@@ -198,7 +209,7 @@ fn set_copies_aside(
     Ok(copies)
 }
 
-fn remove_if_there(server: &Server, path: &Path) -> Result<(), FileError> {
+pub(super) fn remove_if_there(server: &Server, path: &Path) -> Result<(), FileError> {
     match fs::remove_file(server.path(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(FileError::at("remove", path)(error))

@@ -13,7 +13,7 @@ use crate::{
         with_causes,
     },
     layout::ReleaseNumber,
-    plan::HealthCheck,
+    plan::{ADOPTED, HealthCheck},
 };
 
 /// What a service must have lasted before it counts as well.
@@ -69,16 +69,19 @@ fn ask(
         Audience::Everybody
     };
     let log = run.log_position()?;
-    let release = run.layout.release(check.number);
+    let adopted = run.transaction.adopted.as_ref().filter(|_| check.number == ADOPTED);
+    let unit = adopted.map_or_else(|| run.layout.unit_name(), |service| service.unit.clone());
+    // Release 0 has no directory of its own on its addons path.
+    let release = adopted.is_none().then(|| run.layout.release(check.number));
     let request = HealthRequest {
-        unit: &run.layout.unit_name(),
+        unit: &unit,
         host: &run.transaction.host,
         interface: &check.interface,
         http_port: check.http_port,
         gevent_port: check.gevent_port,
         databases: &check.databases,
         series: run.transaction.service.series,
-        release: Some(&release),
+        release: release.as_deref(),
         log: &log,
         audience,
         timeout: Duration::from_secs(check.timeout),

@@ -1,9 +1,12 @@
 //! One file for each kind of step: how it is done and how it is taken back.
 
+pub(super) mod adopted;
+pub(super) mod certificate;
 mod check;
 pub(super) mod database;
 pub(super) mod file;
 pub(super) mod health;
+pub(super) mod origin;
 mod prune;
 pub(super) mod release;
 pub(super) mod service;
@@ -141,7 +144,11 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         Step::Switch { follow, .. } => switch::way_back(run, *follow),
         Step::CatchUp(step) => switch::way_back_of_catch_up(run, step),
         Step::InstallUnit { .. } => file::way_back_of_unit(run),
-        Step::InstallVhost { .. } | Step::RemoveVhost => file::way_back_of_vhost(run),
+        Step::ServeChallenges { .. } | Step::InstallVhost { .. } | Step::RemoveVhost => {
+            file::way_back_of_vhost(run)
+        }
+        Step::ObtainCertificate(step) => certificate::way_back(run, step),
+        Step::InstallCertificate(_) => Ok(origin::way_back(run)),
         Step::UpgradeModules(step) => match &step.snapshot {
             Some(snapshot) => Ok(vec![Undo::SwapBack { swap: database::swap(run, snapshot)? }]),
             None => Ok(vec![Undo::DropCreated {
@@ -150,6 +157,14 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
             }]),
         },
         Step::StartService { .. } => Ok(vec![Undo::StopService]),
+        Step::HoldAdopted(service) => Ok(vec![Undo::ReleaseAdopted { unit: service.unit.clone() }]),
+        Step::StopAdopted(service) => adopted::way_back_of_stop(run, service),
+        Step::ReplaceVhosts(step) => adopted::way_back_of_vhosts(run, step),
+        Step::RemoveUnit => adopted::way_back_of_unit(run),
+        Step::StartAdopted { service, .. } => {
+            Ok(vec![Undo::StopAdopted { service: service.clone() }])
+        }
+        Step::LeaveReleases => adopted::way_back_of_leaving(run),
         Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
@@ -160,6 +175,8 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         | Step::CheckHealth(_)
         | Step::LiftHold
         | Step::HideMaintenance
+        | Step::ReturnVhosts { .. }
+        | Step::ReleaseAdopted(_)
         | Step::Prune(_) => Ok(Vec::new()),
     }
 }
@@ -191,7 +208,10 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
             check::code(run, *number, files.as_deref(), addons)
         }
         Step::CheckUnit { unit } => check::unit(run, unit),
-        Step::CheckVhost { vhost } => check::vhost(run, vhost),
+        Step::CheckVhost { vhost, aside } => check::vhost(run, vhost, aside),
+        Step::ServeChallenges { vhost, names } => certificate::serve_challenges(run, vhost, names),
+        Step::ObtainCertificate(step) => certificate::obtain(run, step),
+        Step::InstallCertificate(step) => origin::install(run, step),
         Step::ImportModules { number, modules } => check::imports(run, *number, modules),
         Step::LoadRelease { number, databases } => check::load(run, *number, databases),
         Step::WaitForUpgrades { at_once } => upgrade::wait_for_others(run, *at_once),
@@ -211,6 +231,14 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         Step::StartService { hold_jobs } => service::start(run, hold_jobs),
         Step::InstallVhost { vhost, marker } => file::install_vhost(run, vhost, marker),
         Step::RemoveVhost => file::remove_vhost(run),
+        Step::HoldAdopted(service) => adopted::hold(run, service),
+        Step::StopAdopted(service) => adopted::stop(run, service),
+        Step::ReplaceVhosts(step) => adopted::replace_vhosts(run, step),
+        Step::RemoveUnit => adopted::remove_unit(run),
+        Step::StartAdopted { service, hold_jobs } => adopted::start(run, service, hold_jobs),
+        Step::LeaveReleases => service::remove_links(run),
+        Step::ReturnVhosts { vhosts } => adopted::return_vhosts(run, vhosts),
+        Step::ReleaseAdopted(service) => adopted::let_go(run, &service.unit),
         Step::CheckHealth(check) => health::check(run, check),
         Step::LiftHold => service::lift_hold(run),
         Step::HideMaintenance => service::hide_maintenance(run),

@@ -6,7 +6,7 @@ use super::{StepError, database, release, switch};
 use crate::{
     agent::{server::FileError, transaction::Run},
     layout::ReleaseNumber,
-    plan::{CopyKind, Prune, ReleaseState},
+    plan::{ADOPTED, CopyKind, Prune, ReleaseState},
     source::{Store, TreeId},
 };
 
@@ -40,7 +40,8 @@ fn releases(run: &mut Run<'_>, step: &Prune) -> Result<Vec<TreeId>, StepError> {
     for number in numbers {
         let record = release::read_record(run.server, &run.layout, number);
         let stays = match &record {
-            _ if Some(number) == live => true,
+            // Release 0 is a few kilobytes, and nothing else knows what was adopted.
+            _ if Some(number) == live || number == ADOPTED => true,
             Some((_, ReleaseState::Verified)) => {
                 verified += 1;
                 verified <= step.keep_releases

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io,
     os::unix::fs::symlink,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long scheduled jobs that run may go on before Odoo's start is given up.
-const JOBS_WAIT: Duration = Duration::from_secs(30);
+pub(super) const JOBS_WAIT: Duration = Duration::from_secs(30);
 
 /// Shows the maintenance page: nginx looks for the flag at every request.
 pub(super) fn show_maintenance(run: &mut Run<'_>) -> Result<(), StepError> {
@@ -99,12 +99,22 @@ pub(super) fn restart(run: &mut Run<'_>) -> Result<(), StepError> {
 /// Starts the service although it is held: the permit lies in memory, so that a
 /// power cut takes it away and leaves the hold.
 fn start_under_hold(run: &mut Run<'_>) -> Result<(), StepError> {
+    let (unit, logfile) = (run.layout.unit_name(), run.transaction.service.logfile.clone());
+    start_unit_under_hold(run, &unit, logfile)
+}
+
+/// Starts a service that only a permit lets start, which logs to the file where one is named.
+pub(super) fn start_unit_under_hold(
+    run: &mut Run<'_>,
+    unit: &str,
+    logfile: Option<PathBuf>,
+) -> Result<(), StepError> {
     let permit = run.layout.start_permit();
     let directory = permit.parent().expect("a permit is in a directory");
     fs::create_dir_all(run.server.path(directory)).map_err(FileError::at("create", directory))?;
     release::write(run.server, &permit, "", 0o644)?;
-    run.position_log()?;
-    let started = Systemd::new(run.server).start(&run.layout.unit_name());
+    run.position_log_of(unit, logfile)?;
+    let started = Systemd::new(run.server).start(unit);
     forbid_start(run)?;
     Ok(started?)
 }
@@ -153,7 +163,7 @@ fn touch(server: &Server, path: &Path) -> Result<(), FileError> {
     sync_parent(server, path)
 }
 
-fn remove(server: &Server, path: &Path) -> Result<(), FileError> {
+pub(super) fn remove(server: &Server, path: &Path) -> Result<(), FileError> {
     match fs::remove_file(server.path(path)) {
         Ok(()) => sync_parent(server, path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -12,6 +12,7 @@ use crate::{
     secret::{Redactor, Secret},
 };
 
+mod certificate;
 mod recovery;
 
 /// Notes what it is asked to do, and does it as far as these tests look.
@@ -197,6 +198,7 @@ pub(in crate::agent) fn transaction(
         prepare,
         carry_out,
         finish,
+        adopted: None,
         previous_health: None,
         summary: Summary::default(),
     }

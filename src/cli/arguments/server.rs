@@ -113,13 +113,12 @@ pub(in crate::cli) struct KeysArguments {
 }
 
 #[derive(Debug, Clone, Args)]
-#[group(id = "which", required = true, multiple = false, args = ["key", "name"])]
 pub(in crate::cli) struct RevokeArguments {
     /// The server, as `config/deploy.toml` names it.
     #[arg(long, value_parser = ServerName::parse, value_name = "SERVER")]
     pub(in crate::cli) server: ServerName,
     /// The public key's file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present = "name", conflicts_with = "name")]
     pub(in crate::cli) key: Option<PathBuf>,
     /// The key's name on the server.
     #[arg(long, value_parser = KeyName::parse, value_name = "NAME")]
@@ -127,4 +126,31 @@ pub(in crate::cli) struct RevokeArguments {
     /// Print one JSON object per line.
     #[arg(long)]
     pub(in crate::cli) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::Arguments;
+
+    #[test]
+    fn a_key_is_revoked_by_its_file_or_by_its_name() {
+        let parse = |more: &str| {
+            let line = format!("deploy server revoke --json --server aws-1{more}");
+            Arguments::try_parse_from(line.split(' ')).is_ok()
+        };
+        assert!(parse(" --name ci") && parse(" --key ci.pub"));
+        assert!(!parse("") && !parse(" --name ci --key ci.pub") && !parse(" --name ../x"));
+    }
+
+    #[test]
+    fn hosts_are_patterns_joined_by_commas() {
+        let parse = |hosts: &str| {
+            let line = ["deploy", "server", "authorize", "--server", "a", "--key", "k", "--hosts"];
+            Arguments::try_parse_from(line.into_iter().chain([hosts])).is_ok()
+        };
+        assert!(parse("a*,b.example.com") && parse("*"));
+        assert!(!parse("a*,") && !parse("A") && !parse("a b") && !parse(""));
+    }
 }

@@ -1,7 +1,7 @@
 //! Databases and connections.
 
 use super::{Finding, RuleId, Severity, view::View};
-use crate::odoo::Series;
+use crate::odoo::rules::Spaces;
 
 /// PostgreSQL's own `max_connections` where nobody changed it.
 const MAX_CONNECTIONS: i64 = 100;
@@ -16,7 +16,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
 fn db_name(view: &View<'_>) -> Option<Finding> {
     let text = view.text("db_name")?;
     let clean = |name: &str| !name.is_empty() && name.trim() == name;
-    if view.series() >= Series::V19 || text.split(',').all(clean) {
+    if view.rules().database_spaces == Spaces::Ignored || text.split(',').all(clean) {
         return None;
     }
     let message = format!(

@@ -7,20 +7,10 @@ use super::{
 use crate::{
     host::{Origin, load::host_file_path, nearest::nearest},
     odoo::{
-        Series,
-        options::{MOVED_OPTIONS, MovedOption, known_keys, option},
+        options::{MOVED_OPTIONS, MovedOption, is_read_undeclared, known_keys, option},
+        rules::Sections,
     },
 };
-
-/// Keys that modules of Odoo 17 and 18 read although those series do not declare them.
-const UNDECLARED_UNTIL_18: [&str; 6] = [
-    "bin_path",
-    "default_productivity_apps",
-    "import_file_maxbytes",
-    "import_file_timeout",
-    "import_url_regex",
-    "proxy_access_token",
-];
 
 pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     for written in &view.written {
@@ -46,7 +36,7 @@ fn moved_option(view: &View<'_>, moved: &MovedOption) -> Option<Finding> {
     if !known {
         return None;
     }
-    let read = moved.read_until.is_some_and(|last| series <= last);
+    let read = moved.read_in.contains(&series);
     let both = view.get(new).is_some();
     let severity = if read && !both { Severity::Warning } else { Severity::Error };
     let rule = match old {
@@ -64,7 +54,7 @@ fn moved_option(view: &View<'_>, moved: &MovedOption) -> Option<Finding> {
 
 fn unknown_option(view: &View<'_>, written: &Written<'_>) -> Option<Finding> {
     let (series, key) = (view.series(), written.key);
-    if series < Series::V19 && UNDECLARED_UNTIL_18.contains(&key) {
+    if is_read_undeclared(key, series) {
         return None;
     }
     let message = format!("`{key}` is no option of Odoo {series}");
@@ -105,7 +95,8 @@ fn kept_options<'a>(view: &'a View<'_>) -> impl Iterator<Item = Finding> + 'a {
 }
 
 fn foreign_sections<'a>(view: &'a View<'_>) -> impl Iterator<Item = Finding> + 'a {
-    let sections = view.host.foreign.iter().filter(|_| view.series() >= Series::V19);
+    let unread = view.rules().sections == Sections::OptionsOnly;
+    let sections = view.host.foreign.iter().filter(move |_| unread);
     sections.map(|(name, settings)| Finding {
         rule: RuleId::SectionNotRead,
         severity: Severity::Warning,
@@ -113,7 +104,10 @@ fn foreign_sections<'a>(view: &'a View<'_>) -> impl Iterator<Item = Finding> + '
             || Origin::whole_file(&host_file_path(&view.host.name)),
             |setting| setting.origin.clone(),
         ),
-        message: "Odoo 19.0 reads `[options]` only, and `config.misc` is gone".to_owned(),
+        message: format!(
+            "Odoo {} reads `[options]` only, and `config.misc` is gone",
+            view.series()
+        ),
         hint: format!("`[{name}]` is passed on; check that its module reads the file itself"),
     })
 }

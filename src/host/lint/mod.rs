@@ -10,6 +10,7 @@ mod network;
 mod rules;
 mod security;
 mod server;
+mod tls;
 mod values;
 mod view;
 
@@ -65,6 +66,7 @@ pub fn lint(host: &Host) -> Vec<Finding> {
         database::check,
         network::check,
         server::check,
+        tls::check,
         limits::check,
         security::check,
     ] {

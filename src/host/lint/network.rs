@@ -1,7 +1,7 @@
 //! Where Odoo listens, and what stands before it.
 
 use super::{Finding, RuleId, Severity, view::View};
-use crate::odoo::Series;
+use crate::odoo::options::reads_as;
 
 pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     findings.extend(http_interface(view));
@@ -11,7 +11,8 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn http_interface(view: &View<'_>) -> Option<Finding> {
-    let old_name = view.get("xmlrpc_interface").filter(|_| view.series() <= Series::V18);
+    let old_name =
+        view.get("xmlrpc_interface").filter(|_| reads_as("xmlrpc_interface", view.series()));
     let written = view.get("http_interface").or(old_name);
     let unset = |text: &str| ["", "False", "false", "None"].contains(&text);
     if written.is_some_and(|written| !unset(&written.outline)) {

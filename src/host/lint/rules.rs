@@ -78,6 +78,14 @@ rules! {
     GeventPortEqualsHttpPort = "gevent-port-equals-http-port",
     /// Downloads come back empty.
     XSendfile = "x-sendfile",
+    /// No authority looks at another port than 80.
+    LetsencryptPort = "letsencrypt-port",
+    /// A name that no authority certifies.
+    LetsencryptName = "letsencrypt-name",
+    /// A certificate that only Cloudflare trusts.
+    OriginWithoutCloudflare = "origin-without-cloudflare",
+    /// Nothing is encrypted between Cloudflare and the server.
+    PlainBehindCloudflare = "plain-behind-cloudflare",
     /// Attachments are kept in a directory of Odoo's choice.
     DataDirUnset = "data-dir-unset",
     /// Odoo 19 without XML-RPC and JSON-RPC.

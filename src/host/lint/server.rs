@@ -1,10 +1,10 @@
 //! How the server runs: modules, data, log, modes.
 
-use super::{
-    Finding, RuleId, Severity,
-    view::{View, error_from},
+use super::{Finding, RuleId, Severity, view::View};
+use crate::odoo::{
+    options::option,
+    rules::{DemoData, RemoteCalls, TranslationsInFile, TwoLogs},
 };
-use crate::odoo::Series;
 
 pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     findings.extend(data_dir(view));
@@ -24,12 +24,14 @@ fn is_set(view: &View<'_>, key: &str) -> bool {
     })
 }
 
+/// Tells whether the series reads an option from its file.
+fn is_read(view: &View<'_>, key: &str) -> bool {
+    option(key).is_some_and(|spec| spec.read_from_file(view.series()))
+}
+
 fn data_dir(view: &View<'_>) -> Option<Finding> {
     view.get("data_dir").is_none().then(|| {
-        let default = match view.series() {
-            Series::V17 | Series::V18 => "/var/lib/odoo",
-            Series::V19 => "/var/lib/Odoo",
-        };
+        let default = option("data_dir").map_or("", |spec| spec.default_in(view.series()));
         let message = format!(
             "attachments go to ~/.local/share/Odoo of the user, or to {default} where it has no home"
         );
@@ -46,10 +48,12 @@ fn server_wide_modules(view: &View<'_>) -> Option<Finding> {
     let modules = text.split(',').map(str::trim).filter(|module| !module.is_empty());
     let modules = modules.collect::<Vec<_>>();
     let default = modules.is_empty() || ["None", "False", "false"].contains(&text);
-    if view.series() < Series::V19 || default || modules.contains(&"rpc") {
+    let built_in = view.rules().remote_calls == RemoteCalls::BuiltIn;
+    if built_in || default || modules.contains(&"rpc") {
         return None;
     }
-    let message = "Odoo 19.0 serves XML-RPC and JSON-RPC only with the module `rpc`";
+    let message =
+        format!("Odoo {} serves XML-RPC and JSON-RPC only with the module `rpc`", view.series());
     let hint = format!("write `server_wide_modules = {},rpc`", modules.join(","));
     let rule = RuleId::ServerWideModulesWithoutRpc;
     Some(view.finding(rule, Severity::Warning, "server_wide_modules", (message, hint)))
@@ -57,22 +61,24 @@ fn server_wide_modules(view: &View<'_>) -> Option<Finding> {
 
 fn log(view: &View<'_>) -> Option<Finding> {
     (is_set(view, "logfile") && view.is_on("syslog")).then(|| {
-        let message = match view.series() {
-            Series::V17 | Series::V18 => "of `logfile` and `syslog` only one is written to",
-            Series::V19 => "Odoo 19.0 does not start with both `logfile` and `syslog`",
+        let (severity, message) = match view.rules().two_logs {
+            TwoLogs::OneIsUsed => {
+                (Severity::Warning, "of `logfile` and `syslog` only one is written to".to_owned())
+            }
+            TwoLogs::Refused => {
+                let series = view.series();
+                let message =
+                    format!("Odoo {series} does not start with both `logfile` and `syslog`");
+                (Severity::Error, message)
+            }
         };
-        let severity = error_from(Series::V19, view.series());
-        view.finding(
-            RuleId::LogfileAndSyslog,
-            severity,
-            "syslog",
-            (message, "remove one of the two"),
-        )
+        let finding = (message, "remove one of the two");
+        view.finding(RuleId::LogfileAndSyslog, severity, "syslog", finding)
     })
 }
 
 fn dev_mode(view: &View<'_>) -> Option<Finding> {
-    if view.series() < Series::V19 || !is_set(view, "dev_mode") {
+    if !is_read(view, "dev_mode") || !is_set(view, "dev_mode") {
         return None;
     }
     let production = view.host.environment.as_str() == "production";
@@ -82,11 +88,11 @@ fn dev_mode(view: &View<'_>) -> Option<Finding> {
 }
 
 fn test_mode(view: &View<'_>) -> Option<Finding> {
-    if view.series() >= Series::V19 {
-        return None;
-    }
-    let key = ["test_tags", "test_file"].into_iter().find(|key| is_set(view, key));
-    let stops = view.get("stop_after_init").is_some() && view.is_on("stop_after_init");
+    let counts = |key: &&str| is_read(view, key) && is_set(view, key);
+    let key = ["test_tags", "test_file"].into_iter().find(counts);
+    let stops = is_read(view, "stop_after_init")
+        && view.get("stop_after_init").is_some()
+        && view.is_on("stop_after_init");
     let (key, message) = match key {
         Some(key) => (key, format!("`{key}` makes the server run tests on its database")),
         None if stops => ("stop_after_init", "the server stops as soon as it has started".into()),
@@ -99,11 +105,11 @@ fn demo_data(view: &View<'_>) -> Option<Finding> {
     if view.host.environment.as_str() == "demo" || view.host.deploy.install.is_empty() {
         return None;
     }
-    let (key, hint) = match view.series() {
-        Series::V17 | Series::V18 if !is_set(view, "without_demo") => {
+    let (key, hint) = match view.rules().demo_data {
+        DemoData::UnlessRefused if !is_set(view, "without_demo") => {
             ("without_demo", "write `without_demo = all`")
         }
-        Series::V19 if view.is_on("with_demo") => ("with_demo", "remove the line"),
+        DemoData::OnlyIfWanted if view.is_on("with_demo") => ("with_demo", "remove the line"),
         _ => return None,
     };
     let message = "the database that the first deploy creates gets demo data";
@@ -112,12 +118,22 @@ fn demo_data(view: &View<'_>) -> Option<Finding> {
 
 fn overwrite_translations(view: &View<'_>) -> Option<Finding> {
     let key = "overwrite_existing_translations";
-    if view.series() < Series::V19 || !view.is_on(key) {
+    if !view.is_on(key) {
         return None;
     }
-    let message = "Odoo 19.0 does not start with it, unless it upgrades modules as well";
+    let series = view.series();
+    let (severity, message) = match view.rules().translations_in_file {
+        TranslationsInFile::OverwriteAlways => (
+            Severity::Warning,
+            format!("with it, every upgrade of Odoo {series} overwrites what users translated"),
+        ),
+        TranslationsInFile::Refused => (
+            Severity::Error,
+            format!("Odoo {series} does not start with it, unless it upgrades modules as well"),
+        ),
+    };
     let finding = (message, "remove the line");
-    Some(view.finding(RuleId::OverwriteTranslations, Severity::Error, key, finding))
+    Some(view.finding(RuleId::OverwriteTranslations, severity, key, finding))
 }
 
 fn user(view: &View<'_>) -> Option<Finding> {

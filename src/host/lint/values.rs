@@ -5,10 +5,10 @@ use super::{
     view::{View, Written},
 };
 use crate::{
-    host::rendered::{READ_AS_NONE, spelled_bool},
+    host::rendered::READ_AS_NONE,
     odoo::{
-        Series,
         options::{OptionKind, OptionSpec},
+        rules::{Booleans, EmptyEntry, Unset},
     },
 };
 
@@ -68,19 +68,17 @@ fn value(view: &View<'_>, written: &Written<'_>, spec: &OptionSpec, text: &str) 
 
 fn none_value(view: &View<'_>, written: &Written<'_>) -> Option<Finding> {
     let (series, key) = (view.series(), written.key);
-    if series < Series::V19 && READ_AS_NONE.contains(&key) {
-        return None;
-    }
-    let (severity, message) = match series {
-        Series::V17 | Series::V18 => (
+    let (severity, message) = match view.rules().unset {
+        Unset::ByOption if READ_AS_NONE.contains(&key) => return None,
+        Unset::ByOption => (
             Severity::Error,
             format!("Odoo {series} reads `None` as the text \"None\" for `{key}`"),
         ),
-        Series::V19 if ["log_handler", "dev_mode"].contains(&key) => {
-            (Severity::Error, format!("Odoo 19.0 does not start with `{key} = None`"))
+        Unset::Always if ["log_handler", "dev_mode"].contains(&key) => {
+            (Severity::Error, format!("Odoo {series} does not start with `{key} = None`"))
         }
-        Series::V19 => {
-            (Severity::Warning, format!("`None` leaves `{key}` unset in Odoo 19.0 only"))
+        Unset::Always => {
+            (Severity::Warning, format!("`None` leaves `{key}` unset in Odoo {series} only"))
         }
     };
     Some(view.finding(RuleId::NoneValue, severity, key, (message, "remove the line")))
@@ -91,19 +89,19 @@ fn boolean(view: &View<'_>, written: &Written<'_>, text: &str) -> Option<Finding
         return None;
     }
     let (series, key) = (view.series(), written.key);
-    let meaning = spelled_bool(text, Series::V19);
-    let message = match (series, meaning) {
-        (Series::V17 | Series::V18, _) if text.is_empty() => {
+    let meaning = Booleans::Words.read(text).map(|on| if on { "True" } else { "False" });
+    let message = match (view.rules().booleans, meaning) {
+        (Booleans::AnyTextIsOn, _) if text.is_empty() => {
             format!("`{key}` has no value; Odoo 19.0 would not start with it")
         }
-        (Series::V17 | Series::V18, _) => {
+        (Booleans::AnyTextIsOn, _) => {
             format!("Odoo {series} takes any text but `False` for on, so `{key} = {text}` is on")
         }
-        (Series::V19, Some(_)) => format!("Odoo 17.0 and 18.0 take `{key} = {text}` for on"),
-        (Series::V19, None) => format!("Odoo 19.0 does not start with `{key} = {text}`"),
+        (Booleans::Words, Some(_)) => format!("Odoo 17.0 and 18.0 take `{key} = {text}` for on"),
+        (Booleans::Words, None) => format!("Odoo {series} does not start with `{key} = {text}`"),
     };
-    let severity = match (series, meaning) {
-        (Series::V19, Some(_)) => Severity::Warning,
+    let severity = match (view.rules().booleans, meaning) {
+        (Booleans::Words, Some(_)) => Severity::Warning,
         _ => Severity::Error,
     };
     let hint = match meaning {
@@ -122,13 +120,13 @@ fn secret_boolean(view: &View<'_>, written: &Written<'_>) -> Finding {
 fn false_value(view: &View<'_>, written: &Written<'_>, spec: &OptionSpec) -> Option<Finding> {
     let (series, key) = (view.series(), written.key);
     let unset = spec.default_in(series).is_empty() || READ_AS_NONE.contains(&key);
-    let (severity, message) = match series {
-        Series::V17 | Series::V18 if unset => return None,
-        Series::V17 | Series::V18 => {
+    let (severity, message) = match view.rules().unset {
+        Unset::ByOption if unset => return None,
+        Unset::ByOption => {
             (Severity::Error, format!("`{key}` is no boolean: Odoo {series} reads 0 or nothing"))
         }
-        Series::V19 => {
-            (Severity::Warning, format!("`{key}` is no boolean: Odoo 19.0 skips the line"))
+        Unset::Always => {
+            (Severity::Warning, format!("`{key}` is no boolean: Odoo {series} skips the line"))
         }
     };
     Some(view.finding(
@@ -182,7 +180,7 @@ fn log_handler(view: &View<'_>, written: &Written<'_>, text: &str) -> Option<Fin
     const LEVELS: [&str; 6] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "NOTSET"];
     let entries = text.split(',').map(str::trim);
     let bad = entries
-        .filter(|entry| !entry.is_empty() || view.series() < Series::V19)
+        .filter(|entry| !entry.is_empty() || view.rules().empty_log_handler == EmptyEntry::Refused)
         .find(|entry| !entry.split_once(':').is_some_and(|(_, level)| LEVELS.contains(&level)))?;
     let message = format!("`{bad}` in `log_handler` is no `logger:LEVEL`");
     let hint = format!("the levels are {}; `:INFO` is every logger", LEVELS.join(", "));

@@ -8,7 +8,7 @@ use crate::{
         load::host_file_path,
     },
     odoo::{
-        Series,
+        Rules, Series,
         options::{OptionSpec, option},
     },
     secret::{Part, has_url_password, is_sensitive_key},
@@ -69,6 +69,10 @@ impl<'a> View<'a> {
         self.host.odoo
     }
 
+    pub(super) fn rules(&self) -> &'static Rules {
+        self.host.odoo.rules()
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&Written<'a>> {
         self.written.iter().find(|written| written.key == key)
     }
@@ -85,10 +89,7 @@ impl<'a> View<'a> {
     /// Tells whether a boolean is on, read as the series reads it.
     pub(super) fn is_on(&self, key: &str) -> bool {
         let text = self.text(key).unwrap_or_default();
-        if self.host.odoo >= Series::V19 {
-            return ["1", "yes", "true", "on"].contains(&text.to_lowercase().as_str());
-        }
-        !["", "False", "false"].contains(&text)
+        self.rules().booleans.read(text).unwrap_or(false)
     }
 
     pub(super) fn int(&self, key: &str) -> Option<i64> {
@@ -126,9 +127,4 @@ fn outline(setting: &Setting, scope: &Scope) -> (String, bool) {
         Part::Secret(name) => format!("${{{name}}}"),
     });
     (outline.collect(), has_secret)
-}
-
-/// An error where the series is one of the newer ones, else a warning.
-pub(super) fn error_from(first: Series, series: Series) -> Severity {
-    if series >= first { Severity::Error } else { Severity::Warning }
 }

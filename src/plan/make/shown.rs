@@ -3,7 +3,7 @@
 use super::{FileDiff, Maker, Switch};
 use crate::plan::{
     diff::unified,
-    drift::Fate,
+    drift::{Fate, options_diff},
     obstacle::{live_record, megabytes},
 };
 
@@ -36,8 +36,18 @@ impl Maker<'_> {
             page,
         ];
         let changes = texts.into_iter().filter(|(_, _, _, fate)| fate.changes());
-        let diffs = changes.map(|(old, new, name, _)| unified(old, new, name));
+        let diffs = changes.map(|(old, new, name, _)| match (self.adopted_conf(), new) {
+            // Whoever wrote that file had an order of his own: what counts is what it says.
+            (Some(adopted), Some(new)) if name == "odoo.conf" => {
+                options_diff(adopted, new, host.series)
+            }
+            _ => unified(old, new, name),
+        });
         diffs.filter(|diff| !diff.is_empty()).collect()
+    }
+
+    fn adopted_conf(&self) -> Option<&str> {
+        self.left()?.odoo_conf.as_deref()
     }
 
     pub(super) fn warnings(&self) -> Vec<String> {
@@ -75,7 +85,7 @@ impl Maker<'_> {
                 "none: the service does not run".into()
             }
             Switch::Restart => "a restart: some seconds without an answer".into(),
-            Switch::Stop if live_record(self.observed).is_none() => {
+            Switch::Stop if live_record(self.observed).is_none() && self.left().is_none() => {
                 "none: the host is not live yet".into()
             }
             Switch::Stop if !self.restorations.is_empty() => {

@@ -8,6 +8,10 @@ fn is_live(step: &Step) -> bool {
         | Step::CheckCode { .. }
         | Step::CheckUnit { .. }
         | Step::CheckVhost { .. }
+        // Beside everything that is served: users notice nothing.
+        | Step::ServeChallenges { .. }
+        | Step::ObtainCertificate(_)
+        | Step::InstallCertificate(_)
         | Step::ImportModules { .. }
         | Step::LoadRelease { .. }
         | Step::WaitForUpgrades { .. }
@@ -30,6 +34,14 @@ fn is_live(step: &Step) -> bool {
         | Step::CheckHealth(_)
         | Step::LiftHold
         | Step::HideMaintenance
+        | Step::HoldAdopted(_)
+        | Step::StopAdopted(_)
+        | Step::ReplaceVhosts(_)
+        | Step::RemoveUnit
+        | Step::StartAdopted { .. }
+        | Step::LeaveReleases
+        | Step::ReturnVhosts { .. }
+        | Step::ReleaseAdopted(_)
         | Step::Prune(_) => true,
     }
 }

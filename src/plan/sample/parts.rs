@@ -11,9 +11,9 @@ use crate::{
     layout::ReleaseNumber,
     odoo::Series,
     plan::{
-        AsDeployed, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, Files, HealthCheck,
-        Holder, HostFacts, InstalledModule, Marker, Network, Observed, OnDrift, Policy,
-        RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom, SeenAddon,
+        AsDeployed, CertificateFacts, ClusterFacts, DatabaseAccess, DatabaseFacts, Desired, Files,
+        HealthCheck, Holder, HostFacts, InstalledModule, Marker, Network, Observed, OnDrift,
+        Policy, RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom, SeenAddon,
         ServerFacts, Service, ServiceFacts, Space, TransactionId, UpdateChoice,
     },
     source::{Addon, Branch, CommitSummary, TreeId},
@@ -27,6 +27,16 @@ fn holder() -> Holder {
         message: None,
         transaction: "20260101T000000Z-00000000".into(),
         since: 1_767_225_600,
+    }
+}
+
+fn access() -> DatabaseAccess {
+    DatabaseAccess {
+        system_user: "odoo".into(),
+        host: String::new(),
+        port: None,
+        user: "odoo".into(),
+        password: None,
     }
 }
 
@@ -57,13 +67,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
             logfile: None,
             data_dir: "/var/lib/odoo/acme".into(),
         },
-        access: DatabaseAccess {
-            system_user: "odoo".into(),
-            host: String::new(),
-            port: None,
-            user: "odoo".into(),
-            password: None,
-        },
+        access: access(),
         databases: vec![database(DATABASE)],
         network: Network {
             interface: "127.0.0.1".into(),
@@ -83,6 +87,7 @@ pub(super) fn desired(addons: Vec<Addon>, files: Files) -> Desired {
         },
         compared: files.clone(),
         files,
+        certificate: None,
         sensitive_keys: BTreeSet::new(),
         changes: Some(Vec::new()),
         diffs: BTreeMap::new(),
@@ -137,6 +142,8 @@ pub(super) fn observed(desired: &Desired) -> Observed {
                 vhost: files.vhost.clone(),
             }),
             foreign_drop_ins: Vec::new(),
+            certificates: CertificateFacts::default(),
+            adopted: None,
         },
         cluster: ClusterFacts {
             version: Ok("17.5".into()),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::odoo::Series;
-use crate::plan::{RunningFrom, sample::Sample};
+use crate::plan::{Follow, RunningFrom, Step, sample::Sample};
 
 /// Returns the way and the first reason for it.
 fn way(sample: &Sample) -> (Switch, String) {
@@ -47,12 +47,45 @@ fn odoo_19_with_workers_reloads_for_odoo_conf_and_the_page() {
     assert_eq!(way(&sample), (Switch::Reload, "the maintenance page changes".into()));
 }
 
+/// Has the sample run another series.
+fn on(series: Series, mut sample: Sample) -> Sample {
+    sample.desired.service.series = series;
+    sample.observed.server.odoo_version = Ok(format!("Odoo Server {series}"));
+    sample
+}
+
+/// Returns how Odoo follows `current`, and whether the maintenance page is shown.
+fn followed(sample: &Sample) -> (Option<Follow>, bool) {
+    let steps = sample.plan().transaction.carry_out;
+    let follow = steps.iter().find_map(|step| match step {
+        Step::Switch { follow, .. } => Some(*follow),
+        _ => None,
+    });
+    (follow, steps.contains(&Step::ShowMaintenance))
+}
+
 #[test]
-fn an_older_odoo_restarts() {
-    let mut sample = with_changed_code();
-    sample.desired.service.series = Series::V18;
-    sample.observed.server.odoo_version = Ok("Odoo Server 18.0".into());
-    assert_eq!(way(&sample), (Switch::Restart, "1 file changed; Odoo 18.0 restarts".into()));
+fn a_series_that_does_not_reload_restarts_behind_no_page() {
+    for series in [Series::V17, Series::V18] {
+        let code = on(series, with_changed_code());
+        let reason = format!("1 file changed; Odoo {series} restarts");
+        assert_eq!(way(&code), (Switch::Restart, reason));
+        assert_eq!(followed(&code), (Some(Follow::Restart), false), "{series}");
+        let conf = on(series, with_changed_conf());
+        let reason = format!("odoo.conf changes; Odoo {series} restarts");
+        assert_eq!(way(&conf), (Switch::Restart, reason));
+    }
+    let code = on(Series::V19, with_changed_code());
+    assert_eq!(followed(&code), (Some(Follow::Reload), false));
+}
+
+#[test]
+fn an_upgrade_stops_and_a_matching_host_rests_on_every_series() {
+    for series in Series::ALL {
+        let upgrade = on(series, Sample::matching().with_upgrade_of("taller"));
+        assert_eq!(way(&upgrade).0, Switch::Stop, "{series}");
+        assert_eq!(way(&on(series, Sample::matching())).0, Switch::Nothing, "{series}");
+    }
 }
 
 #[test]

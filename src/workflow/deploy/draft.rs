@@ -1,12 +1,12 @@
 //! A plan in the making.
 
-use super::{Prepared, notes};
+use super::{Prepared, notes, records};
 use crate::{
     plan::{Desired, Observed, make_plan},
     secret::Redactor,
     transport::Agent,
     wire::FileInputs,
-    workflow::{WorkflowError, desire::Target},
+    workflow::{Project, WorkflowError, desire::Target},
 };
 
 /// How many commits a plan shows.
@@ -30,8 +30,12 @@ pub(in crate::workflow) struct Draft {
 
 impl Draft {
     /// Makes the plan; the agent is left where something stands in its way.
-    pub(in crate::workflow) async fn plan(self, agent: Agent) -> Result<Prepared, WorkflowError> {
-        let Self { target, observed, compared: Compared { desired, inputs, redactor } } = self;
+    pub(in crate::workflow) async fn plan(
+        self,
+        project: &Project,
+        agent: Agent,
+    ) -> Result<Prepared, WorkflowError> {
+        let Self { target, observed, compared: Compared { desired, inputs, mut redactor } } = self;
         let plan = match make_plan(&desired, &observed) {
             Ok(plan) => plan,
             Err(obstacles) => {
@@ -39,12 +43,24 @@ impl Draft {
                 return Err(WorkflowError::Obstacles(obstacles));
             }
         };
+        let question = records::Question { target: &target, desired: &desired, plan: &plan };
+        let records = match question.ask(project, &observed, &mut redactor).await {
+            Ok(records) => records,
+            Err(error) => {
+                agent.close().await;
+                return Err(error);
+            }
+        };
+        let mut notes = notes::notes(&target, &observed);
+        notes.extend_from_slice(records.notes());
         Ok(Prepared {
             log: target.cache.log(desired.live, desired.commit.id, SHOWN_COMMITS)?,
             environment: target.environment()?.clone(),
             settings: target.settings.clone(),
-            notes: notes::notes(&target, &observed),
+            notes,
             plan,
+            records,
+            issued: None,
             observed,
             desired,
             inputs,

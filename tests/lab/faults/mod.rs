@@ -2,7 +2,7 @@
 //! moments of a deploy. Afterwards the host is exactly as before or as after it.
 
 mod editions;
-mod pause;
+pub(crate) mod pause;
 mod record;
 mod series;
 mod standing;

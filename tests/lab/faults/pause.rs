@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Which process is to stand still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Process {
+pub(crate) enum Process {
     /// The one that carries the transaction out.
     Transaction,
     /// The one that ends what a dead one left.
@@ -28,18 +28,18 @@ pub(super) enum Process {
 
 /// Has the process stand still behind its `entry`th entry; one that stands still
 /// goes on.
-pub(super) fn ask(server: &Server, process: Process, entry: usize) {
+pub(crate) fn ask(server: &Server, process: Process, entry: usize) {
     ask_also(server, process, entry);
     let _ = fs::remove_file(paused(server));
 }
 
 /// Has the process stand still behind its `entry`th entry, too, while another one does.
-pub(super) fn ask_also(server: &Server, process: Process, entry: usize) {
+pub(crate) fn ask_also(server: &Server, process: Process, entry: usize) {
     fs::write(asked(server, process), entry.to_string()).unwrap();
 }
 
 /// Lets every process go on to its end.
-pub(super) fn forget(server: &Server) {
+pub(crate) fn forget(server: &Server) {
     for process in [Process::Transaction, Process::Recovery] {
         let _ = fs::remove_file(asked(server, process));
     }
@@ -47,12 +47,12 @@ pub(super) fn forget(server: &Server) {
 }
 
 /// Tells whether a process stands still.
-pub(super) fn is_reached(server: &Server) -> bool {
+pub(crate) fn is_reached(server: &Server) -> bool {
     paused(server).exists()
 }
 
 /// Waits until the transaction stands still; false where the deploy ended before.
-pub(super) fn wait(server: &Server, deploy: &mut Child) -> bool {
+pub(crate) fn wait(server: &Server, deploy: &mut Child) -> bool {
     let begun = Instant::now();
     loop {
         let ended = deploy.try_wait().unwrap().is_some();
@@ -68,14 +68,14 @@ pub(super) fn wait(server: &Server, deploy: &mut Child) -> bool {
 }
 
 /// Returns the id of the host's newest transaction.
-pub(super) fn newest_journal(server: &Server) -> Option<String> {
+pub(crate) fn newest_journal(server: &Server) -> Option<String> {
     let journals = fs::read_dir(base(server).join("journal")).into_iter().flatten().flatten();
     let begun = journals.filter(|entry| entry.path().join("journal").exists());
     begun.filter_map(|entry| entry.file_name().into_string().ok()).max()
 }
 
 /// Reads the entries of the host's newest journal, in the order they were written.
-pub(super) fn journal(server: &Server) -> Vec<Value> {
+pub(crate) fn journal(server: &Server) -> Vec<Value> {
     let Some(newest) = newest_journal(server) else { return Vec::new() };
     let journal = base(server).join("journal").join(newest).join("journal");
     let text = fs::read_to_string(journal).unwrap_or_default();
@@ -83,7 +83,7 @@ pub(super) fn journal(server: &Server) -> Vec<Value> {
 }
 
 /// Describes an entry in a few words.
-pub(super) fn describe(entry: &Value) -> String {
+pub(crate) fn describe(entry: &Value) -> String {
     let kind = entry["entry"].as_str().unwrap_or("?");
     let step = entry["step"].as_str().or_else(|| entry["undo"]["undo"].as_str());
     match step {

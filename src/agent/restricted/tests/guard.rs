@@ -207,6 +207,24 @@ fn a_key_makes_no_key() {
 }
 
 #[test]
+fn a_key_removes_no_host_and_looks_for_none() {
+    let machine = Machine::new();
+    let question = crate::plan::RemovalQuestion {
+        host: host("acme.example.com"),
+        user: "odoo".into(),
+        access: machine.observe().access,
+        databases: machine.observe().databases,
+        data_dir: machine.observe().service.data_dir,
+        logfile: None,
+    };
+    let refused = "it may deploy, and nothing else";
+    machine.refuses(refused, Request::Removal(Box::new(question)));
+    let (hosts, databases, data_dirs, users) = Default::default();
+    let occupancy = crate::wire::OccupancyRequest { hosts, databases, data_dirs, users };
+    machine.refuses(refused, Request::Occupancy(Box::new(occupancy)));
+}
+
+#[test]
 fn a_key_that_was_revoked_is_refused_at_the_next_request() {
     let machine = Machine::new();
     fs::remove_file(machine.root.path().join("etc/odoo-deploy/keys/ci.toml")).unwrap();

@@ -1,6 +1,7 @@
 //! What may be wrong with PostgreSQL, a database or its modules.
 
 use super::{allows, refuses};
+use crate::odoo::Series;
 use crate::plan::{
     ClusterFacts, UpdateChoice,
     sample::{Sample, addon, module},
@@ -98,6 +99,26 @@ fn a_module_to_upgrade_is_installed() {
          hint: use `--install ventas` to install it",
     );
     allows(|sample| sample.desired.update = UpdateChoice::Only(vec![module("taller")]));
+}
+
+#[test]
+fn a_module_that_runs_has_a_version_of_the_series() {
+    refuses(
+        |sample| sample.desired.addons[1].manifest.version = "18.0.1.0.0".into(),
+        "Odoo 19.0 does not take version `18.0.1.0.0` of module `taller_portal`\n  \
+         hint: write `x.y.z` or `19.0.x.y.z` in its manifest",
+    );
+    let of_18 = |name: &str| {
+        let mut addon = addon(name, &["base"]);
+        addon.manifest.version = "18.0.1.0.0".into();
+        addon
+    };
+    allows(|sample| sample.desired.addons.push(of_18("ventas")));
+    allows(|sample| {
+        sample.desired.addons[1].manifest.version = "18.0.1.0.0".into();
+        sample.desired.service.series = Series::V18;
+        sample.observed.server.odoo_version = Ok("Odoo Server 18.0".into());
+    });
 }
 
 #[test]

@@ -1,0 +1,140 @@
+//! Starts a removal and relays what it tells. It belongs to the server: whoever follows may
+//! go at any time.
+
+use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task,
+    time::sleep,
+};
+
+use super::told;
+use crate::{
+    agent::{
+        recovery_unit,
+        server::{FileError, Server},
+        service::Systemd,
+        session::fault,
+        step::StepError,
+    },
+    layout,
+    plan::{RemovalOrder, RemovalStep, RemovalTold, TransactionId},
+    wire::{Channel, Fault, FaultKind, Reply, WireError},
+};
+
+/// How often the log is looked at.
+const INTERVAL: Duration = Duration::from_millis(25);
+
+/// How many looks pass between two questions whether the unit lives.
+const LOOKS_PER_QUESTION: u32 = 40;
+
+fn unit(id: &TransactionId) -> String {
+    format!("deployrm-{id}.service")
+}
+
+/// Starts the removal in a unit of its own and relays what it tells.
+pub(in crate::agent) async fn execute<R, W>(
+    server: &Server,
+    order: RemovalOrder,
+    channel: &mut Channel<R, W>,
+) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let id = order.id.clone();
+    let started = {
+        let server = server.clone();
+        task::spawn_blocking(move || start(&server, &order)).await
+    };
+    match started {
+        Ok(Ok(())) => follow(server, &id, channel).await,
+        Ok(Err(error)) => channel.send(&fault(&error)).await,
+        Err(panic) => channel.send(&fault(&panic)).await,
+    }
+}
+
+fn start(server: &Server, order: &RemovalOrder) -> Result<(), StepError> {
+    told::make_directory(server)?;
+    let path = Path::new(layout::RUNTIME).join(format!("removal-{}.json", order.id));
+    let text = serde_json::to_vec(order).expect("an order is JSON");
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(server.path(&path))
+        .and_then(|mut file| file.write_all(&text))
+        .map_err(FileError::at("write", &path))?;
+    let host = &order.question.host;
+    let mut command = server.command("systemd-run");
+    command
+        .args(["--quiet", "--collect"])
+        .arg(format!("--unit={}", unit(&order.id)))
+        .arg(format!("--description=odoo-deploy removal of {host}"))
+        .args(["--property=OOMPolicy=continue", "--property=KillMode=control-group"]);
+    if order.steps.contains(&RemovalStep::StopService) {
+        let again = recovery_unit::after_removal(server, host);
+        command.arg(format!("--property=ExecStopPost={again}"));
+    }
+    command.arg("--").arg(recovery_unit::running()).args(["agent", "removal"]).arg(&path);
+    if server.root() != Path::new("/") {
+        command.arg("--root").arg(server.root());
+    }
+    server.run(&mut command).inspect_err(|_| {
+        let _ = fs::remove_file(server.path(&path));
+    })?;
+    Ok(())
+}
+
+async fn follow<R, W>(
+    server: &Server,
+    id: &TransactionId,
+    channel: &mut Channel<R, W>,
+) -> Result<(), WireError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let path = server.path(&told::path(id));
+    let (mut offset, mut looks, mut gone) = (0, 0, false);
+    loop {
+        let bytes = fs::read(&path).unwrap_or_default();
+        let new = bytes.get(offset..).unwrap_or_default();
+        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        offset += whole;
+        for line in new[..whole].split(|byte| *byte == b'\n') {
+            let Ok(told) = serde_json::from_slice::<RemovalTold>(line) else { continue };
+            let finished = matches!(told, RemovalTold::Finished(_));
+            channel.send(&Reply::Removing(Box::new(told))).await?;
+            if finished {
+                let _ = fs::remove_file(&path);
+                return Ok(());
+            }
+        }
+        if gone {
+            return channel.send(&died(id)).await;
+        }
+        looks += 1;
+        if looks % LOOKS_PER_QUESTION == 0 {
+            let (server, unit) = (server.clone(), unit(id));
+            let looked = task::spawn_blocking(move || is_gone(&server, &unit)).await;
+            // The log is read once more: its last line may have come meanwhile.
+            gone = looked.unwrap_or(false);
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+fn is_gone(server: &Server, unit: &str) -> bool {
+    let state = Systemd::new(server).state(unit);
+    state.is_ok_and(|state| matches!(state.active.as_str(), "" | "inactive" | "failed"))
+}
+
+fn died(id: &TransactionId) -> Reply {
+    Reply::Fault(Fault {
+        kind: FaultKind::Internal,
+        message: format!("removal {id} was killed"),
+        hint: Some("run the command again: it goes on with what is left".to_owned()),
+    })
+}
