@@ -251,7 +251,8 @@ mod tests {
 
     #[test]
     fn each_fault_is_named_with_its_remedy() {
-        let cases: [(fn(&mut Examination), &str, &str); 10] = [
+        type Case = (fn(&mut Examination), &'static str, &'static str);
+        let cases: [Case; 10] = [
             (
                 |it| it.nginx = Some(Err("unknown directive".into())),
                 "unknown directive",

@@ -91,15 +91,15 @@ impl Planner<'_> {
     }
 
     fn packages(&mut self) {
-        let has = |name: &&str| self.facts.packages.contains_key(*name);
+        let has = |name: &str| self.facts.packages.contains_key(name);
         let mut names: Vec<&str> = wish::PACKAGES.to_vec();
-        if !wish::CLOCKS.iter().any(|name| has(&name)) {
+        if !wish::CLOCKS.iter().any(|name| has(name)) {
             names.push(wish::CLOCKS[0]);
         }
         if self.wish.odoo.values().any(|origin| !origin.is_package()) {
             names.extend(wish::SOURCE_PACKAGES);
         }
-        names.retain(|name| !has(&name));
+        names.retain(|name| !has(name));
         names.sort_unstable();
         if !names.is_empty() {
             let names = names.into_iter().map(str::to_owned).collect();

@@ -33,5 +33,5 @@ pub enum ServerReply {
     /// Answers [`ServerRequest::Examine`].
     Examined(Box<Examination>),
     /// Tells of a setup.
-    Setup(SetupTold),
+    Setup(Box<SetupTold>),
 }

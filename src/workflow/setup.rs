@@ -6,7 +6,7 @@ use super::{Project, WorkflowError, contact};
 use crate::{
     host::{Host, ServerName, host_names},
     plan::Holder,
-    settings::OdooOrigin,
+    settings::{OdooOrigin, Server},
     setup::{
         Diagnosis, MachineFacts, OdooPackage, SetupOrder, SetupPlan, SetupStep, SetupTold, Wish,
         diagnose, plan_setup,
@@ -58,7 +58,7 @@ pub async fn prepare(project: &Project, name: &ServerName) -> Result<Found, Work
     let question = Request::Server(ServerRequest::Look(Box::new(wish.request())));
     let (agent, reply) = Agent::connect(name, server, &project.machine, &question).await?;
     let facts = match reply {
-        Reply::Server(ServerReply::Machine(facts)) => *facts,
+        Reply::Server(ServerReply::Machine(facts)) => reached(server, *facts),
         other => return Err(unexpected(agent, other).await),
     };
     if facts.setup_runs {
@@ -145,10 +145,7 @@ impl SetupFollowing {
     /// Fails where the setup is lost from sight, which does not stop it.
     pub async fn next(&mut self) -> Result<SetupTold, WorkflowError> {
         match self.agent.receive().await.map_err(|error| self.lost(error))? {
-            Reply::Server(ServerReply::Setup(SetupTold::Busy(holder))) => {
-                Err(WorkflowError::SetupRuns(holder))
-            }
-            Reply::Server(ServerReply::Setup(told)) => Ok(told),
+            Reply::Server(ServerReply::Setup(told)) => Ok(*told),
             Reply::Fault(fault) => Err(fault.into()),
             _ => Err(WorkflowError::OutOfTurn),
         }
@@ -181,11 +178,20 @@ pub async fn examine(
     let question = Request::Server(ServerRequest::Examine(Box::new(wish.request())));
     let (agent, reply) = Agent::connect(name, server, &project.machine, &question).await?;
     match reply {
-        Reply::Server(ServerReply::Examined(found)) => {
+        Reply::Server(ServerReply::Examined(mut found)) => {
             agent.close().await;
+            found.machine = reached(server, found.machine);
             Ok(diagnose(&wish, &found))
         }
         other => Err(unexpected(agent, other).await),
+    }
+}
+
+/// On this machine the operator's own executable is the agent: there is no login to allow it to.
+fn reached(server: &Server, facts: MachineFacts) -> MachineFacts {
+    match server {
+        Server::Local => MachineFacts { login: None, ..facts },
+        Server::Ssh(_) => facts,
     }
 }
 

@@ -30,6 +30,14 @@ pub(super) fn update(work: &mut Work<'_>) -> Result<(), StepError> {
     run(work, "fetch the lists of packages", &["update"], &[])
 }
 
+/// Fetches the list of one source, which has to be good: what others lack is not its fault.
+fn update_one(work: &mut Work<'_>, source: &Path) -> Result<(), StepError> {
+    let list = format!("Dir::Etc::SourceList={}", source.display());
+    let only = ["-o", &list, "-o", "Dir::Etc::SourceParts=-", "-o", "APT::Get::List-Cleanup=0"];
+    let verb = [&only[..], &["-o", "APT::Update::Error-Mode=any", "update"]].concat();
+    run(work, "read the package source", &verb, &[])
+}
+
 /// Installs packages; one that dpkg was interrupted at is completed first.
 pub(super) fn install(work: &mut Work<'_>, names: &[String]) -> Result<(), StepError> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -59,8 +67,8 @@ pub(super) fn add_repository(
     let keyring = ConfigFile { path: keyring.to_owned(), text, mode: 0o644 };
     configure::write(server, &keyring)?;
     configure::write(server, source)?;
-    update(work).inspect_err(|_| {
-        // One source that cannot be read makes apt fail for all of them.
+    update_one(work, &source.path).inspect_err(|_| {
+        // A source that cannot be read would be complained about for ever.
         let _ = configure::remove_if_there(server, &source.path);
     })
 }
@@ -116,7 +124,7 @@ fn run(work: &mut Work<'_>, what: &str, verb: &[&str], names: &[&str]) -> Result
         .args(["-y", "-q", "-o", LOCK_TIMEOUT, "-o", "APT::Status-Fd=1"])
         // A file of configuration that somebody changed stays.
         .args(["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"])
-        .args(["-o", "Acquire::Retries=3", "-o", "APT::Update::Error-Mode=any"])
+        .args(["-o", "Acquire::Retries=3"])
         .args(verb)
         .args(names)
         .stdout(Stdio::piped())

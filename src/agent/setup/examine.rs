@@ -62,7 +62,7 @@ fn disks(server: &Server) -> Vec<Disk> {
         if !seen.insert(metadata.dev()) {
             continue;
         }
-        let Ok(stat) = rustix::fs::statvfs(&server.path(&path)) else { continue };
+        let Ok(stat) = rustix::fs::statvfs(server.path(&path)) else { continue };
         // Some filesystems have no fixed number of inodes and say 0 of 0.
         let inodes = (stat.f_files > 0)
             .then(|| u8::try_from(stat.f_favail * 100 / stat.f_files).unwrap_or(100));

@@ -100,7 +100,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    channel.send(&Reply::Server(ServerReply::Setup(told))).await
+    channel.send(&Reply::Server(ServerReply::Setup(Box::new(told)))).await
 }
 
 /// What became of an order.

@@ -162,7 +162,7 @@ fn conclude(
         }
         ("drift", _) => terminal.note("nothing was touched"),
         _ => {
-            terminal.result(&terminal.paint(Style::Green, &format!("{server} is ready for hosts")))
+            terminal.result(&terminal.paint(Style::Green, &format!("{server} is ready for hosts")));
         }
     }
     terminal.json(&json!({
