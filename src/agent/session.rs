@@ -117,38 +117,27 @@ fn answer(server: &Server, request: Request) -> Reply {
             observed.map_or_else(|reply| reply, |observed| Reply::Observed(Box::new(observed)))
         }
         Request::Compare(request) => compare(server, &request),
-        Request::Status(request) => match status::status(server, &request) {
-            Ok(facts) => Reply::Status(Box::new(facts)),
-            Err(error) => fault(&error),
-        },
+        Request::Status(request) => {
+            reply(status::status(server, &request), |facts| Reply::Status(Box::new(facts)))
+        }
         Request::History { host, limit } => {
-            match history::newest(server, &Layout::new(host), limit) {
-                Ok(lines) => Reply::History(lines),
-                Err(error) => fault(&error),
-            }
+            reply(history::newest(server, &Layout::new(host), limit), Reply::History)
         }
-        Request::LockState { host } => match status::lock(server, &Layout::new(host)) {
-            Ok(facts) => Reply::LockState(facts.map(Box::new)),
-            Err(error) => fault(&error),
-        },
-        Request::Releases { host } => match releases_of_host(server, &Layout::new(host)) {
-            Ok(releases) => Reply::Releases(Box::new(releases)),
-            Err(error) => fault(&error),
-        },
-        Request::CountRows(request) => match new_rows(server, &request) {
-            Ok(rows) => Reply::Counted(rows),
-            Err(error) => fault(&error),
-        },
+        Request::LockState { host } => reply(status::lock(server, &Layout::new(host)), |facts| {
+            Reply::LockState(facts.map(Box::new))
+        }),
+        Request::Releases { host } => {
+            reply(releases_of_host(server, &Layout::new(host)), |releases| {
+                Reply::Releases(Box::new(releases))
+            })
+        }
+        Request::CountRows(request) => reply(new_rows(server, &request), Reply::Counted),
         Request::MakeSigningRequest { host, names } => {
-            match signing_request(server, &host, &names) {
-                Ok(text) => Reply::SigningRequest(text),
-                Err(error) => fault(&error),
-            }
+            reply(signing_request(server, &host, &names), Reply::SigningRequest)
         }
-        Request::Occupancy(request) => match occupancy(server, &request) {
-            Ok(occupancy) => Reply::Occupancy(Box::new(occupancy)),
-            Err(error) => fault(&error),
-        },
+        Request::Occupancy(request) => {
+            reply(occupancy(server, &request), |occupancy| Reply::Occupancy(Box::new(occupancy)))
+        }
         Request::Removal(question) => {
             let settled = follow::settle(server, &question.host).map_err(|error| fault(&error));
             let facts = settled
@@ -177,6 +166,11 @@ fn answer(server: &Server, request: Request) -> Reply {
             hint: None,
         }),
     }
+}
+
+/// Puts what was found into words, or why nothing was.
+fn reply<T, E: std::error::Error>(found: Result<T, E>, words: impl FnOnce(T) -> Reply) -> Reply {
+    found.map_or_else(|error| fault(&error), words)
 }
 
 fn compare(server: &Server, request: &CompareRequest) -> Reply {

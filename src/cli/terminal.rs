@@ -19,7 +19,7 @@ use crate::{
         ConfigError,
         lint::{Finding, Severity},
     },
-    plan::Failure,
+    plan::{Failure, Obstacle},
     secret::Redactor,
     source::SourceError,
     workflow::WorkflowError,
@@ -341,6 +341,14 @@ impl Terminal {
         }));
     }
 
+    fn obstacles(&mut self, obstacles: &[Obstacle]) {
+        for obstacle in obstacles {
+            self.error_line(&obstacle.message, obstacle.hint.as_deref());
+            self.details(&obstacle.details);
+        }
+        self.note("nothing was touched");
+    }
+
     /// Prints an error that ended a command, and returns its exit code.
     pub(super) fn failure(&mut self, error: &WorkflowError) -> ExitCode {
         self.idle();
@@ -350,13 +358,7 @@ impl Terminal {
                 findings.iter().for_each(|finding| self.finding(finding));
                 self.error(error, Some("correct the file, or look the rule up in the reference"));
             }
-            WorkflowError::Obstacles(obstacles) => {
-                for obstacle in obstacles {
-                    self.error_line(&obstacle.message, obstacle.hint.as_deref());
-                    self.details(&obstacle.details);
-                }
-                self.note("nothing was touched");
-            }
+            WorkflowError::Obstacles(obstacles) => self.obstacles(obstacles),
             WorkflowError::Dns { error: dns, left } => {
                 self.error(error, dns.hint().as_deref());
                 left.iter().for_each(|problem| self.warning(problem));

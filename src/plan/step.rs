@@ -449,6 +449,7 @@ pub struct Prune {
 
 impl Step {
     /// Returns what the step does, for progress and errors.
+    #[expect(clippy::too_many_lines, reason = "one title for each kind of step")]
     #[must_use]
     pub fn title(&self) -> String {
         match self {

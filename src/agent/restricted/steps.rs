@@ -8,8 +8,8 @@ use crate::{
     host::DatabaseName,
     layout::ReleaseNumber,
     plan::{
-        CheckOut, CopyName, HealthCheck, Marker, RELEASE_SCHEMA, ReleaseRecord, Restore, Snapshot,
-        Step, Transaction, UpgradeModules,
+        CatchUp, CheckOut, CopyName, HealthCheck, Marker, RELEASE_SCHEMA, ReleaseRecord, Restore,
+        Snapshot, Step, Transaction, UpgradeModules,
     },
     wire::FileInputs,
 };
@@ -79,6 +79,7 @@ impl Check<'_> {
     }
 
     /// Exhaustive: a new kind of step has to be thought about here.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of step")]
     fn step(&self, step: &Step) -> Result<(), Refusal> {
         match step {
             Step::CheckOut(step) => self.check_out(step),
@@ -117,12 +118,7 @@ impl Check<'_> {
                 own_databases(self.live, [database].into_iter())
             }
             Step::Switch { number, follow: _ } => self.number(*number),
-            Step::CatchUp(step) => {
-                if step.number != self.live.record.number {
-                    return Err(Refusal::forged("Odoo would catch up with another release"));
-                }
-                step.before.as_ref().map_or(Ok(()), |check| self.health_of_known(check))
-            }
+            Step::CatchUp(step) => self.catch_up(step),
             Step::InstallUnit { unit, drop_in } => {
                 text("the unit", unit, &self.rendered.unit)?;
                 text("the unit's drop-in", drop_in, &self.rendered.drop_in)
@@ -156,6 +152,13 @@ impl Check<'_> {
     fn writes_release(&self) -> Result<(), Refusal> {
         let written = self.transaction.number.map(drop);
         written.ok_or_else(|| Refusal::forged("modules are checked without a release"))
+    }
+
+    fn catch_up(&self, step: &CatchUp) -> Result<(), Refusal> {
+        if step.number != self.live.record.number {
+            return Err(Refusal::forged("Odoo would catch up with another release"));
+        }
+        step.before.as_ref().map_or(Ok(()), |check| self.health_of_known(check))
     }
 
     fn check_out(&self, step: &CheckOut) -> Result<(), Refusal> {

@@ -87,6 +87,7 @@ fn the_first_deploy_shows_the_page_before_the_old_service_stops() {
     check Python, XML and manifests
     check the unit
     check the vhost
+    check what the modules need besides modules
     import the modules
     wait for other upgrades on the server
     link the files of acme-prod
