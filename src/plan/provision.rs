@@ -6,6 +6,7 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    certificate,
     desired::Desired,
     environment::to_build,
     observed::Observed,
@@ -181,11 +182,18 @@ impl Provision {
         user.into_iter().chain(directories).chain(role)
     }
 
-    /// Returns what is noted after the commit point.
-    pub(super) fn record(&self) -> Option<Step> {
-        let (user, role) = (self.user.is_some(), self.role.is_some());
-        let made = Provisioned { user, role, ..Provisioned::default() };
-        (user || role).then_some(Step::RecordProvisioned(made))
+    /// Returns what is noted after the commit point: it goes with the host, once that is
+    /// removed. A certificate that was there before is not the tool's to remove.
+    pub(super) fn record(&self, desired: &Desired, observed: &Observed) -> Option<Step> {
+        let before = &observed.host.certificates;
+        let is_first = before.acme.is_none() && before.origin.is_none();
+        let made = Provisioned {
+            user: self.user.is_some(),
+            role: self.role.is_some(),
+            certificate: is_first && certificate::needed(desired, observed).is_some(),
+            ..Provisioned::default()
+        };
+        (made != Provisioned::default()).then_some(Step::RecordProvisioned(made))
     }
 
     /// Describes each thing that is created, for people.
@@ -212,9 +220,10 @@ impl Provision {
     }
 }
 
-/// Tells whether no release of the host was ever live.
+/// Tells whether nothing of the host was ever live. What was adopted has all that it needs.
 fn is_first(desired: &Desired, observed: &Observed) -> bool {
-    observed.host.current.is_none() && desired.rollback.is_none()
+    let is_adopted = observed.host.adopted.is_some();
+    observed.host.current.is_none() && !is_adopted && desired.rollback.is_none()
 }
 
 /// Says what a role that does not exist yet cannot be given.

@@ -4,7 +4,8 @@ use crate::{
     layout::ReleaseNumber,
     plan::{
         ADOPTED, ADOPTED_SCHEMA, Adopted, AdoptedFacts, AdoptedKind, AdoptedService, AdoptedVhost,
-        CopyFacts, CopyName, HealthCheck, Listener, OnDrift, ReleaseState, Rollback,
+        CopyFacts, CopyName, HealthCheck, Listener, OnDrift, Provision, ProvisionFacts,
+        ReleaseState, Rollback,
         sample::{DATABASE, LIVE, Sample, database, module, titles},
     },
 };
@@ -109,6 +110,13 @@ fn the_first_deploy_shows_the_page_before_the_old_service_stops() {
     hide the maintenance page
     prune old releases and snapshots
     ");
+}
+
+#[test]
+fn nothing_is_provisioned_for_a_host_that_runs_already() {
+    let mut sample = adopted();
+    sample.observed.provision = ProvisionFacts::default();
+    assert_eq!(sample.plan().provision, Provision::default());
 }
 
 #[test]
