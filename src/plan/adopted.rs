@@ -10,7 +10,7 @@ use super::{
     observed::Observed,
     obstacle::Obstacle,
     release::ReleaseState,
-    step::HealthCheck,
+    step::{HealthCheck, Marker},
 };
 use crate::{
     host::{DatabaseName, HostName},
@@ -24,6 +24,17 @@ pub const ADOPTED: ReleaseNumber = ReleaseNumber(0);
 
 /// The version of [`Adopted`] that this tool writes.
 pub const ADOPTED_SCHEMA: u32 = 1;
+
+/// Puts a vhost in the place of others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplaceVhosts {
+    /// The vhost's text.
+    pub vhost: String,
+    /// Where its marker is fetched.
+    pub marker: Marker,
+    /// Those that are set aside.
+    pub aside: Vec<PathBuf>,
+}
 
 /// What was adopted (`release.json` of release 0).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     TransactionId, access::DatabaseAccess, certificate::WantedCertificate,
     environment::PythonEnvironment, modules::ModuleDiffs, observed::Holder,
-    provision::AdminPassword, rollback::Rollback, step::Service,
+    provision::AdminPassword, rollback::Rollback, transaction::Service,
 };
 use crate::{
     host::{DatabaseName, EnvironmentName, HostName, ModuleName},

@@ -10,7 +10,8 @@ use super::{
     desired::{Desired, Files},
     make::Plan,
     observed::{AsDeployed, Holder, Observed},
-    step::{Step, Transaction},
+    step::Step,
+    transaction::Transaction,
 };
 
 /// Hashes of everything that a plan builds on and of what it does, by what they are about.

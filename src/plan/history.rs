@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{observed::Holder, step::Summary};
+use super::{observed::Holder, transaction::Summary};
 
 /// One line of `history.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,31 +1,27 @@
 //! Puts the steps of a plan together.
 
 mod adopted;
+mod databases;
+mod release;
 mod shown;
 
 use super::{
-    CopyName,
     adopted::{self as release_zero, ADOPTED},
     certificate::{self, CertificatePlan},
     desired::Desired,
     diff::FileDiff,
     drift::{Drift, Fates, drift},
-    environment::{CheckDependencies, to_build},
+    environment::to_build,
     observed::Observed,
     obstacle::{Obstacle, live_record, obstacles},
-    provision::{Provision, SetAdminPassword},
-    release::{RELEASE_SCHEMA, ReleaseRecord},
+    provision::Provision,
     rollback::{Restoration, RollbackPlan, restorations},
-    step::{
-        CatchUp, CheckOut, Follow, HealthCheck, Prune, Restore, RolledBack, Snapshot, Step,
-        Summary, Transaction, UpgradeModules,
-    },
+    step::{CatchUp, Follow, HealthCheck, Prune, Step},
     switch::{Switch, choose, running_health},
+    transaction::{RolledBack, Summary, Transaction},
     upgrade::{DatabaseUpgrade, of_existing, of_new, of_restored},
 };
-use std::collections::BTreeSet;
-
-use crate::{host::DatabaseName, layout::ReleaseNumber, source::FileChange};
+use crate::{host::DatabaseName, layout::ReleaseNumber};
 
 /// What will be done, and why. What is applied is what was shown.
 #[derive(Debug, Clone)]
@@ -287,177 +283,6 @@ impl Maker<'_> {
     fn keep_snapshots(&self) -> usize {
         let least = usize::from(!self.restorations.is_empty());
         self.desired.policy.keep_snapshots.max(least)
-    }
-
-    fn check_out(&self) -> Step {
-        let desired = self.desired;
-        let files = &desired.files;
-        let base = self.base().map(|base| (base.number, base.tree));
-        let ports = [Some(desired.network.http_port), desired.network.gevent_port];
-        let record = ReleaseRecord {
-            schema: RELEASE_SCHEMA,
-            number: self.number,
-            host: desired.host.clone(),
-            environment: desired.environment.clone(),
-            branch: desired.branch.clone(),
-            commit: desired.commit.id,
-            tree: desired.tree,
-            databases: desired.databases.clone(),
-            data_dir: desired.service.data_dir.clone(),
-            ports: ports.into_iter().flatten().collect(),
-            aliases: desired.network.aliases.clone(),
-            health: self.health(),
-            sensitive_keys: desired.sensitive_keys.clone(),
-            changed: Some(self.changed().cloned().collect()),
-            python_environment: desired.service.python_environment.clone(),
-        };
-        Step::CheckOut(Box::new(CheckOut {
-            tree: desired.tree,
-            base,
-            odoo_conf: files.odoo_conf.clone(),
-            keep: desired.policy.keep.clone(),
-            maintenance_page: files.maintenance_page.clone(),
-            vhost: files.vhost.clone(),
-            unit: files.unit.clone(),
-            unit_drop_in: files.unit_drop_in.clone(),
-            record,
-        }))
-    }
-
-    /// Returns the release whose unchanged files are linked: the one that is gone
-    /// back to has them all.
-    fn base(&self) -> Option<&ReleaseRecord> {
-        let releases = &self.observed.host.releases;
-        let back = self
-            .desired
-            .rollback
-            .as_ref()
-            .and_then(|wish| releases.iter().find(|release| release.record.number == wish.to));
-        back.map(|release| &release.record).or_else(|| live_record(self.observed))
-    }
-
-    /// New and changed files are parsed; all of an addon where nothing is known.
-    fn check_code(&self) -> Step {
-        let addons: Vec<_> = self.desired.addons.iter().map(|addon| addon.path.clone()).collect();
-        let files = self.desired.changes.as_ref().map(|changes| {
-            let is_there = |change: &&FileChange| change.new.is_some();
-            changes.iter().filter(is_there).map(|change| change.path.clone()).collect()
-        });
-        Step::CheckCode { number: self.number, files, addons }
-    }
-
-    /// What a manifest asks for besides modules is only missed when the module is
-    /// installed or upgraded: too late.
-    fn check_dependencies(&self) -> Option<Step> {
-        let named = self.stopping().flat_map(DatabaseUpgrade::named);
-        let modules: BTreeSet<_> = named.collect();
-        let file = self.desired.python.as_ref().map(|python| python.file.clone());
-        let modules: Vec<_> = modules.into_iter().collect();
-        (!modules.is_empty())
-            .then_some(Step::CheckDependencies(CheckDependencies { modules, file }))
-    }
-
-    /// Before an upgrade only imports can be tried: a registry that has new
-    /// fields does not load on a database that lacks them. Neither does an old
-    /// one on a database that is about to go back.
-    fn try_out(&self) -> Option<Step> {
-        let number = self.number;
-        if self.changed().next().is_none() {
-            let databases = self.desired.databases.clone();
-            return Some(Step::LoadRelease { number, databases });
-        }
-        let mut modules: Vec<_> = self
-            .desired
-            .addons
-            .iter()
-            .filter(|addon| self.upgrades.iter().any(|upgrade| self.runs(upgrade, &addon.name)))
-            .map(|addon| addon.name.clone())
-            .collect();
-        modules.sort();
-        (!modules.is_empty()).then_some(Step::ImportModules { number, modules })
-    }
-
-    /// Tells whether the database will run the module's code.
-    fn runs(&self, upgrade: &DatabaseUpgrade, name: &crate::host::ModuleName) -> bool {
-        let facts = self.observed.databases.get(&upgrade.database);
-        let installed = facts
-            .and_then(|facts| facts.modules.get(name))
-            .is_some_and(super::InstalledModule::is_installed);
-        installed || upgrade.install.contains(name)
-    }
-
-    fn upgrade(&self, upgrade: &DatabaseUpgrade) -> Option<Step> {
-        if !upgrade.stops_odoo() {
-            return None;
-        }
-        let update: Vec<_> = upgrade.update.keys().cloned().collect();
-        let version = |addon: &&crate::source::Addon| {
-            upgrade.install.contains(&addon.name) || update.contains(&addon.name)
-        };
-        let versions = self.desired.addons.iter().filter(version);
-        Some(Step::UpgradeModules(UpgradeModules {
-            number: self.number,
-            database: upgrade.database.clone(),
-            install: upgrade.install.clone(),
-            versions: versions
-                .map(|addon| (addon.name.clone(), addon.manifest.version.clone()))
-                .collect(),
-            update,
-            timeout: self.desired.policy.upgrade_timeout.as_secs(),
-            overwrite_translations: upgrade.translations,
-            snapshot: self.snapshot(upgrade),
-        }))
-    }
-
-    /// Before anybody reaches a new database: Odoo itself gives `admin` the password `admin`.
-    fn admin_passwords(&self) -> impl Iterator<Item = Step> {
-        let created = self.upgrades.iter().filter(|upgrade| upgrade.create);
-        created.filter_map(|upgrade| {
-            Some(Step::SetAdminPassword(SetAdminPassword {
-                database: upgrade.database.clone(),
-                password: self.desired.admin_password.as_ref()?.value.clone(),
-            }))
-        })
-    }
-
-    /// What an upgraded database has seen belongs to the upgrade and reverts
-    /// with it; elsewhere it is written after the commit point.
-    fn record_seen(&self, upgraded: bool) -> impl Iterator<Item = Step> {
-        self.upgrades.iter().filter(move |upgrade| upgrade.stops_odoo() == upgraded).filter_map(
-            |upgrade| {
-                let addons = upgrade.seen.clone()?;
-                Some(Step::RecordSeen { database: upgrade.database.clone(), addons })
-            },
-        )
-    }
-
-    fn stopping(&self) -> impl Iterator<Item = &DatabaseUpgrade> {
-        self.upgrades.iter().filter(|upgrade| upgrade.stops_odoo())
-    }
-
-    fn restores(&self) -> impl Iterator<Item = Restore> {
-        self.restorations.iter().map(|one| one.restore.clone())
-    }
-
-    /// Names the databases that are not the same afterwards.
-    fn changed(&self) -> impl Iterator<Item = &DatabaseName> {
-        let back = self.restorations.iter().map(|one| &one.restore.database);
-        self.stopping().map(|upgrade| &upgrade.database).chain(back)
-    }
-
-    fn snapshots(&self) -> impl Iterator<Item = Snapshot> {
-        self.stopping().filter_map(|upgrade| self.snapshot(upgrade))
-    }
-
-    fn snapshot(&self, upgrade: &DatabaseUpgrade) -> Option<Snapshot> {
-        let facts = self.observed.databases.get(&upgrade.database)?;
-        Some(Snapshot {
-            database: upgrade.database.clone(),
-            oid: facts.oid,
-            uuid: facts.uuid.clone(),
-            copy: CopyName::snapshot(&upgrade.database, self.number),
-            failed_name: CopyName::failed(&upgrade.database, self.number),
-        })
     }
 
     fn health(&self) -> HealthCheck {

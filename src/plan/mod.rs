@@ -26,13 +26,14 @@ mod rollback;
 mod sample;
 mod step;
 mod switch;
+mod transaction;
 mod transaction_id;
 mod upgrade;
 
 pub use access::DatabaseAccess;
 pub use adopted::{
     ADOPTED, ADOPTED_SCHEMA, Adopted, AdoptedFacts, AdoptedKind, AdoptedService, AdoptedVhost,
-    Checkout, CodePlace, adopted_live,
+    Checkout, CodePlace, ReplaceVhosts, adopted_live,
 };
 pub use certificate::{
     AcmeIssuer, CertificateFacts, CertificatePlan, InstallCertificate, IssuedCertificate, Issuer,
@@ -72,9 +73,9 @@ pub use rollback::{
 #[cfg(test)]
 pub(crate) use sample::{SamplePlan, sample_plans};
 pub use step::{
-    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, ReplaceVhosts, Restore, RolledBack,
-    Service, Snapshot, Step, Summary, Transaction, UpgradeModules,
+    CatchUp, CheckOut, Follow, HealthCheck, Marker, Prune, Restore, Snapshot, Step, UpgradeModules,
 };
 pub use switch::Switch;
+pub use transaction::{RolledBack, Service, Summary, Transaction};
 pub use transaction_id::TransactionId;
 pub use upgrade::DatabaseUpgrade;

@@ -6,12 +6,8 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    certificate,
-    desired::Desired,
-    environment::to_build,
-    observed::Observed,
-    obstacle::Obstacle,
-    step::{Step, Transaction},
+    certificate, desired::Desired, environment::to_build, observed::Observed, obstacle::Obstacle,
+    step::Step, transaction::Transaction,
 };
 use crate::host::DatabaseName;
 

@@ -1,137 +1,28 @@
 //! The steps of a transaction. Each holds all it needs.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+mod database;
+mod proof;
+mod release;
+
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CopyName, TransactionId,
-    access::DatabaseAccess,
-    adopted::{AdoptedService, AdoptedVhost},
+    adopted::{AdoptedService, AdoptedVhost, ReplaceVhosts},
     certificate::{self, InstallCertificate, ObtainCertificate},
     environment::{BuildEnvironment, CheckDependencies},
-    observed::{Holder, SeenAddon},
+    observed::SeenAddon,
     provision::{CreateRole, CreateUser, MakeDirectories, Provisioned, SetAdminPassword},
-    release::ReleaseRecord,
 };
 use crate::{
     host::{DatabaseName, HostName, ModuleName},
     layout::ReleaseNumber,
-    odoo::Series,
-    source::TreeId,
 };
 
-/// What the agent is asked to carry out, all or nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transaction {
-    /// Its id: the time and a random part; also the end of its unit's name.
-    pub id: TransactionId,
-    /// The host.
-    pub host: HostName,
-    /// Who asked for it.
-    pub holder: Holder,
-    /// The release that is made or moved to; none where only the vhost changes.
-    pub number: Option<ReleaseNumber>,
-    /// The release before; none on a first deploy.
-    pub previous: Option<ReleaseNumber>,
-    /// How Odoo is run.
-    pub service: Service,
-    /// How its databases are reached.
-    pub access: DatabaseAccess,
-    /// The options whose values are secret.
-    pub sensitive_keys: BTreeSet<String>,
-    /// Options that stay at the server's own value.
-    pub keep: Vec<String>,
-    /// Steps that users notice nothing of, and that leave nothing behind where they fail.
-    pub prepare: Vec<Step>,
-    /// Steps that change what is live; a failure reverts them.
-    pub carry_out: Vec<Step>,
-    /// Steps after the commit point; a failure is told and changes nothing.
-    pub finish: Vec<Step>,
-    /// What the release before must answer when the transaction is taken back.
-    pub previous_health: Option<HealthCheck>,
-    /// The service of release 0, where the transaction leaves it or comes back to it.
-    #[serde(default)]
-    pub adopted: Option<AdoptedService>,
-    /// What the line in the history says besides the outcome.
-    pub summary: Summary,
-}
-
-impl Transaction {
-    /// Returns what may lie on the server's disk: no password, and none of the steps
-    /// that bring files along.
-    #[must_use]
-    pub fn without_secrets(&self) -> Self {
-        let access = DatabaseAccess { password: None, ..self.access.clone() };
-        Self { access, prepare: Vec::new(), carry_out: Vec::new(), ..self.clone() }
-    }
-}
-
-/// What the history keeps of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Summary {
-    /// The environment.
-    pub environment: String,
-    /// The branch or commit that was asked for.
-    pub branch: Option<String>,
-    /// The commit.
-    pub commit: String,
-    /// The subject of the commit.
-    pub subject: String,
-    /// Modules upgraded or installed, by database.
-    pub modules: BTreeMap<DatabaseName, Vec<ModuleName>>,
-    /// How the host was switched.
-    pub switch: String,
-    /// What was gone back to; none for a deploy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rollback: Option<RolledBack>,
-}
-
-/// What the history keeps of a rollback.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RolledBack {
-    /// The release whose code is live again.
-    pub to: ReleaseNumber,
-    /// The databases that went back with it.
-    pub databases: Vec<DatabaseName>,
-}
-
-/// How Odoo is run on the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Service {
-    /// The system user.
-    pub user: String,
-    /// Its group.
-    pub group: String,
-    /// Odoo's program.
-    pub odoo_bin: PathBuf,
-    /// The server's interpreter that Odoo is installed for.
-    pub python: PathBuf,
-    /// The host's own environment on top of it.
-    #[serde(default)]
-    pub python_environment: Option<PathBuf>,
-    /// Odoo's series.
-    pub series: Series,
-    /// Whether the service runs worker processes.
-    pub has_workers: bool,
-    /// `logfile` of odoo.conf; none where Odoo logs to the journal.
-    pub logfile: Option<PathBuf>,
-    /// `data_dir`.
-    pub data_dir: PathBuf,
-}
-
-impl Service {
-    /// Returns the interpreter that runs Odoo.
-    #[must_use]
-    pub fn interpreter(&self) -> PathBuf {
-        self.python_environment
-            .as_ref()
-            .map_or_else(|| self.python.clone(), |own| own.join("bin/python3"))
-    }
-}
+pub use database::{Restore, Snapshot, UpgradeModules};
+pub use proof::{HealthCheck, Marker};
+pub use release::{CatchUp, CheckOut, Follow, Prune};
 
 /// One thing the agent does. The order is the plan's; the agent decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -297,156 +188,6 @@ pub enum Step {
     Prune(Prune),
 }
 
-/// Writes a release's directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckOut {
-    /// The tree of the code.
-    pub tree: TreeId,
-    /// The release and tree whose unchanged files are linked.
-    pub base: Option<(ReleaseNumber, TreeId)>,
-    /// The text of odoo.conf.
-    pub odoo_conf: String,
-    /// Options that stay at the server's own value.
-    pub keep: Vec<String>,
-    /// The maintenance page.
-    pub maintenance_page: String,
-    /// The text of the vhost, kept with the release.
-    pub vhost: Option<String>,
-    /// The text of the unit, kept with the release.
-    pub unit: String,
-    /// The text of its drop-in, kept with the release.
-    pub unit_drop_in: String,
-    /// What the release is made of.
-    pub record: ReleaseRecord,
-}
-
-/// Copies a database and its files aside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// The database.
-    pub database: DatabaseName,
-    /// Its object id: decides after renames which one it is.
-    pub oid: u32,
-    /// Its `database.uuid`.
-    pub uuid: Option<String>,
-    /// The name of the copy.
-    pub copy: CopyName,
-    /// The name the original is moved to when the transaction fails.
-    pub failed_name: CopyName,
-}
-
-/// Takes a database back to a snapshot that is kept of it. The snapshot stays:
-/// a copy of it takes the database's place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Restore {
-    /// The database.
-    pub database: DatabaseName,
-    /// Its object id now.
-    pub oid: u32,
-    /// The snapshot.
-    pub snapshot: CopyName,
-    /// The snapshot's object id.
-    pub snapshot_oid: u32,
-    /// The name of the snapshot's copy while it waits.
-    pub copy: CopyName,
-    /// The name under which the present database is kept.
-    pub kept: CopyName,
-}
-
-/// Puts a vhost in the place of others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplaceVhosts {
-    /// The vhost's text.
-    pub vhost: String,
-    /// Where its marker is fetched.
-    pub marker: Marker,
-    /// Those that are set aside.
-    pub aside: Vec<PathBuf>,
-}
-
-/// What makes a running Odoo follow `current`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Follow {
-    /// SIGHUP: Odoo 19 with workers swaps them without refusing a request.
-    Reload,
-    /// A restart.
-    Restart,
-    /// Nothing: it is stopped and will be started later.
-    Later,
-}
-
-/// Has Odoo run what its files say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CatchUp {
-    /// The live release.
-    pub number: ReleaseNumber,
-    /// What makes Odoo follow.
-    pub follow: Follow,
-    /// What the release that runs until now answers, which is another one where a restart
-    /// was never made; none where nothing runs.
-    pub before: Option<HealthCheck>,
-}
-
-/// Upgrades and installs modules in one database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UpgradeModules {
-    /// The release.
-    pub number: ReleaseNumber,
-    /// The database.
-    pub database: DatabaseName,
-    /// Modules for `-i`.
-    pub install: Vec<ModuleName>,
-    /// Modules for `-u`.
-    pub update: Vec<ModuleName>,
-    /// The manifest versions that must stand in the database afterwards.
-    pub versions: BTreeMap<ModuleName, String>,
-    /// The longest it may take, in seconds.
-    pub timeout: u64,
-    /// Whether the modules' translations replace the ones in the database.
-    pub overwrite_translations: bool,
-    /// What stands in for the database when the transaction fails; none where
-    /// the transaction created it.
-    pub snapshot: Option<Snapshot>,
-}
-
-/// What a host must answer before its release counts as verified.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthCheck {
-    /// The release.
-    pub number: ReleaseNumber,
-    /// The databases.
-    pub databases: Vec<DatabaseName>,
-    /// Where Odoo listens.
-    pub interface: String,
-    /// `http_port`.
-    pub http_port: u16,
-    /// `gevent_port`; none where Odoo runs without workers.
-    pub gevent_port: Option<u16>,
-    /// The longest it may take, in seconds.
-    pub timeout: u64,
-}
-
-/// Where a vhost's marker is fetched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Marker {
-    /// The port of plain HTTP.
-    pub port: u16,
-    /// What it must answer.
-    pub text: String,
-}
-
-/// What policy keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prune {
-    /// Verified releases kept besides the current one.
-    pub keep_releases: usize,
-    /// Snapshots and failed databases kept for each database.
-    pub keep_snapshots: usize,
-    /// The databases.
-    pub databases: Vec<DatabaseName>,
-}
-
 impl Step {
     /// Returns what the step does, for progress and errors.
     #[expect(clippy::too_many_lines, reason = "one title for each kind of step")]
@@ -518,24 +259,6 @@ impl Step {
             Self::HideMaintenance => "hide the maintenance page".into(),
             Self::RecordProvisioned(_) => "note what was created for the host".into(),
             Self::Prune(_) => "prune old releases and snapshots".into(),
-        }
-    }
-}
-
-impl UpgradeModules {
-    fn title(&self) -> String {
-        let list = |modules: &[ModuleName]| {
-            modules.iter().map(ModuleName::as_str).collect::<Vec<_>>().join(", ")
-        };
-        match (self.install.is_empty(), self.update.is_empty()) {
-            (true, _) => format!("upgrade {} in {}", list(&self.update), self.database),
-            (false, true) => format!("install {} in {}", list(&self.install), self.database),
-            (false, false) => format!(
-                "install {} and upgrade {} in {}",
-                list(&self.install),
-                list(&self.update),
-                self.database
-            ),
         }
     }
 }

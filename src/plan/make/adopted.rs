@@ -6,15 +6,16 @@ use super::{Maker, Plan};
 use crate::{
     layout::ReleaseNumber,
     plan::{
-        adopted::{ADOPTED, AdoptedFacts, adopted_live},
+        adopted::{ADOPTED, AdoptedFacts, ReplaceVhosts, adopted_live},
         desired::Desired,
         drift::drift,
         observed::Observed,
         obstacle::{Obstacle, live_record, obstacles},
         provision::Provision,
         rollback::{Restoration, Rollback, RollbackPlan},
-        step::{Follow, ReplaceVhosts, RolledBack, Step, Summary, Transaction},
+        step::{Follow, Step},
         switch::Switch,
+        transaction::{RolledBack, Summary, Transaction},
         upgrade::of_restored,
     },
 };

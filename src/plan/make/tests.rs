@@ -1,5 +1,6 @@
 use super::*;
 use crate::plan::sample::{DATABASE, Sample, database, module, titles};
+use crate::source::FileChange;
 
 /// Tells whether a step changes something that is live.
 fn is_live(step: &Step) -> bool {
