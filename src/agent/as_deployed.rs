@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    io::ErrorKind,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::Path,
 };
@@ -76,12 +75,8 @@ pub(super) fn note_vhost(
     if let Some(text) = vhost {
         return release::replace(server, &path, text, MODE);
     }
-    match fs::remove_file(server.path(&path)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(FileError::at("remove", &path)(error))
-        }
-        _ => super::journal::sync_directory(server, &directory),
-    }
+    server.remove_file(&path)?;
+    super::journal::sync_directory(server, &directory)
 }
 
 /// Reads the copies of a release, secrets included; none where it has none.

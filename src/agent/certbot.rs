@@ -1,7 +1,7 @@
 //! The door to certbot: has an authority certify names, and looks after what came of it.
 
 use std::{
-    fs, io,
+    fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     thread,
@@ -201,7 +201,7 @@ impl<'a> Lineage<'a> {
         for file in FILES {
             let link = self.live().join(format!("{file}.pem"));
             let new = self.live().join(format!(".{file}.new"));
-            remove(self.server, &new)?;
+            self.server.remove_file(&new)?;
             let name = self.name;
             symlink(format!("../../archive/{name}/{file}{version}.pem"), self.server.path(&new))
                 .and_then(|()| fs::rename(self.server.path(&new), self.server.path(&link)))
@@ -216,7 +216,7 @@ impl<'a> Lineage<'a> {
                 rest.parse::<u32>().ok()
             });
             if number.is_some_and(|number| number > version) {
-                remove(self.server, &archive.join(name))?;
+                self.server.remove_file(&archive.join(name))?;
             }
         }
         Ok(())
@@ -227,25 +227,11 @@ impl<'a> Lineage<'a> {
     /// # Errors
     /// Fails when something cannot be removed.
     pub(super) fn forget(&self) -> Result<(), FileError> {
-        remove(self.server, &self.renewal())?;
+        self.server.remove_file(&self.renewal())?;
         for directory in [self.live(), self.archive()] {
-            match fs::remove_dir_all(self.server.path(&directory)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(FileError::at("remove", &directory)(error));
-                }
-                _ => {}
-            }
+            self.server.remove_directory(&directory)?;
         }
         Ok(())
-    }
-}
-
-fn remove(server: &Server, path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(server.path(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", path)(error))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -27,6 +27,7 @@ use super::{
     service::Systemd,
     session::fault,
     step::release,
+    told::ToldTail,
     transaction::cancel_file,
 };
 use crate::{
@@ -88,7 +89,7 @@ fn start(server: &Server, order: &Order) -> Result<(), StartError> {
     let other = |error: FileError| StartError::Other(error.into());
     let is_used = || {
         let begun = history::knows(server, &layout, id).map_err(other)?;
-        Ok(begun || is_up(server, &recovery_unit::of_transaction(id)))
+        Ok(begun || Systemd::new(server).is_up(&recovery_unit::of_transaction(id)))
     };
     if is_used()? {
         return Err(StartError::Used);
@@ -274,7 +275,7 @@ fn stop_holder(server: &Server, host: &HostName, transaction: &str) -> Result<()
         let _ = systemd.stop(unit);
     }
     if let Some(process) = lock::process(server, &layout).map_err(|error| fault(&error))? {
-        let running = units.iter().any(|unit| is_up(server, unit));
+        let running = units.iter().any(|unit| Systemd::new(server).is_up(unit));
         if !running {
             return Err(refused(
                 &format!("the lock is held by process {process}, which is no transaction"),
@@ -299,14 +300,14 @@ fn refused(message: &str, hint: Option<&str>) -> Reply {
 /// Fails when the recovery cannot be started or watched.
 pub(super) fn settle(server: &Server, host: &HostName) -> Result<(), RecoverError> {
     let journals = Layout::new(host.clone()).journal();
-    let mut started = None;
+    let (systemd, mut started) = (Systemd::new(server), None);
     while let Some(id) = journal::unfinished(server, &journals)? {
-        if is_up(server, &recovery_unit::of_transaction(&id)) {
+        if systemd.is_up(&recovery_unit::of_transaction(&id)) {
             // It lives, or systemd is about to start its recovery.
-            if Systemd::new(server).state(&recovery_unit::of_transaction(&id))?.main_pid.is_some() {
+            if systemd.state(&recovery_unit::of_transaction(&id))?.main_pid.is_some() {
                 return Ok(());
             }
-        } else if !is_up(server, &recovery_unit::of_recovery(&id)) {
+        } else if !systemd.is_up(&recovery_unit::of_recovery(&id)) {
             if started.as_ref() == Some(&id) {
                 // It ended and could not end what was left: the plan says so.
                 return Ok(());
@@ -317,13 +318,6 @@ pub(super) fn settle(server: &Server, host: &HostName) -> Result<(), RecoverErro
         thread::sleep(RECOVERY_INTERVAL);
     }
     Ok(())
-}
-
-/// Tells whether a unit is at work, or about to be; one that cannot be asked about
-/// is taken to be.
-fn is_up(server: &Server, unit: &str) -> bool {
-    let state = Systemd::new(server).state(unit);
-    !state.is_ok_and(|state| matches!(state.active.as_str(), "" | "inactive" | "failed"))
 }
 
 /// Relays the events of a transaction until it is finished, whoever finishes it.
@@ -386,7 +380,7 @@ impl Stillness {
 /// missing is started.
 fn look(server: &Server, host: &HostName, id: &TransactionId) -> bool {
     let units = [recovery_unit::of_transaction(id), recovery_unit::of_recovery(id)];
-    if units.iter().any(|unit| is_up(server, unit)) {
+    if units.iter().any(|unit| Systemd::new(server).is_up(unit)) {
         return false;
     }
     let journals = Layout::new(host.clone()).journal();
@@ -426,28 +420,23 @@ fn died(server: &Server, host: &HostName, id: &TransactionId) -> Reply {
     })
 }
 
-/// Reads a growing file of events from where it stopped.
+/// Reads the events of a transaction, those of its recovery among them.
 struct Tail {
     path: PathBuf,
-    offset: usize,
+    told: ToldTail<Event>,
 }
 
 impl Tail {
     fn of(server: &Server, host: &HostName, id: &TransactionId) -> Self {
         let journals = Layout::new(host.clone()).journal();
-        Self { path: server.path(&journals.join(id.as_str()).join("events.jsonl")), offset: 0 }
+        let path = server.path(&journals.join(id.as_str()).join("events.jsonl"));
+        Self { told: ToldTail::of(path.clone()), path }
     }
 
     /// Returns what is new. An end that was not the end, because a later recovery
     /// went on, is left out.
     fn read(&mut self) -> Vec<Event> {
-        let Ok(bytes) = fs::read(&self.path) else { return Vec::new() };
-        let new = bytes.get(self.offset..).unwrap_or_default();
-        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.offset += whole;
-        let lines = new[..whole].split(|byte| *byte == b'\n');
-        let mut events: Vec<_> =
-            lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let mut events = self.told.read();
         let last = events.len().saturating_sub(1);
         let mut index = 0;
         events.retain(|event| {

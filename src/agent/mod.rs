@@ -51,6 +51,7 @@ mod odoo_run;
 mod postgres;
 mod server;
 mod service;
+mod told;
 
 use crate::causes::with_causes;
 

@@ -2,7 +2,8 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
 };
@@ -123,6 +124,43 @@ impl Server {
         }
     }
 
+    /// Removes a file or a link; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// Returns every other failure with the path.
+    pub fn remove_file(&self, path: &Path) -> Result<(), FileError> {
+        removed(path, fs::remove_file(self.path(path)))
+    }
+
+    /// Removes a directory with all that is in it; one that is gone already is fine. No link
+    /// in it is followed.
+    ///
+    /// # Errors
+    /// Returns every other failure with the path.
+    pub fn remove_directory(&self, path: &Path) -> Result<(), FileError> {
+        removed(path, fs::remove_dir_all(self.path(path)))
+    }
+
+    /// Opens a file whose lock stands for something, and takes no lock yet.
+    ///
+    /// # Errors
+    /// Fails when it cannot be opened or made.
+    pub fn open_lock(&self, path: &Path) -> Result<File, FileError> {
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(self.path(path));
+        file.map_err(FileError::at("open", path))
+    }
+
+    /// Waits for the lock of a file, which is held as long as the answer lives.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be opened or locked.
+    pub fn lock(&self, path: &Path) -> Result<File, FileError> {
+        let file = self.open_lock(path)?;
+        file.lock().map_err(FileError::at("lock", path))?;
+        Ok(file)
+    }
+
     /// Prepares a program with a clean environment; nothing is ever split or
     /// expanded by a shell.
     #[must_use]
@@ -196,6 +234,15 @@ impl Server {
         }
         let path = Path::new(program);
         if path.is_absolute() { self.path(path).into_os_string() } else { program.to_owned() }
+    }
+}
+
+fn removed(path: &Path, result: io::Result<()>) -> Result<(), FileError> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::at("remove", path)(error))
+        }
+        _ => Ok(()),
     }
 }
 

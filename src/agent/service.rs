@@ -152,6 +152,14 @@ impl<'a> Systemd<'a> {
         Self { server }
     }
 
+    /// Tells whether a unit is at work, or about to be; one that cannot be asked about is
+    /// taken to be.
+    #[must_use]
+    pub fn is_up(&self, unit: &str) -> bool {
+        let state = self.state(unit);
+        !state.is_ok_and(|state| matches!(state.active.as_str(), "" | "inactive" | "failed"))
+    }
+
     /// Returns a unit's state; one that does not exist has the load state `not-found`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The agent's side of the conversation. It answers and relays; plans are
 //! executed by a process of their own.
 
-use std::{fs, io::Write as _, time::Duration};
+use std::{fs, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -203,12 +203,7 @@ where
     W: AsyncWrite + Unpin,
 {
     let mut file = tempfile::tempfile().map_err(WireError::Io)?;
-    let mut left = bytes;
-    while left > 0 {
-        let piece = channel.receive_bytes().await?;
-        left = left.checked_sub(piece.len() as u64).ok_or(WireError::Closed)?;
-        file.write_all(&piece).map_err(WireError::Io)?;
-    }
+    channel.receive_into(&mut file, bytes).await?;
     let (server, layout) = (server.clone(), Layout::new(host.clone()));
     let stored = task::spawn_blocking(move || store_pack(&server, &layout, file)).await;
     Ok(match stored {

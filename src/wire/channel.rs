@@ -1,6 +1,9 @@
 //! Framing: four bytes of length, then JSON, or raw bytes of a pack.
 
-use std::io;
+use std::{
+    fs::File,
+    io::{self, Write as _},
+};
 
 use futures_util::{SinkExt, StreamExt};
 use serde::{Serialize, de::DeserializeOwned};
@@ -68,6 +71,20 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Channel<R, W> {
     pub async fn receive<T: DeserializeOwned>(&mut self) -> Result<T, WireError> {
         let bytes = self.receive_bytes().await?;
         serde_json::from_slice(&bytes).map_err(WireError::Malformed)
+    }
+
+    /// Receives so many raw bytes, in as many frames as they come, into a file.
+    ///
+    /// # Errors
+    /// Fails when the other side is gone or sends more, or the file takes no more.
+    pub async fn receive_into(&mut self, file: &mut File, bytes: u64) -> Result<(), WireError> {
+        let mut left = bytes;
+        while left > 0 {
+            let piece = self.receive_bytes().await?;
+            left = left.checked_sub(piece.len() as u64).ok_or(WireError::Closed)?;
+            file.write_all(&piece).map_err(WireError::Io)?;
+        }
+        Ok(())
     }
 
     /// Receives one frame of raw bytes.

@@ -86,8 +86,8 @@ fn write(
     let place = layout.release(ADOPTED);
     let (new, old) = (releases.join(".adopted.new"), releases.join(".adopted.old"));
     fs::create_dir_all(server.path(&releases)).map_err(FileError::at("create", &releases))?;
-    remove(server, &new)?;
-    remove(server, &old)?;
+    server.remove_directory(&new)?;
+    server.remove_directory(&old)?;
     let found = new.join("as-found");
     for directory in [&new, &found] {
         make_directory(server, directory)?;
@@ -108,7 +108,7 @@ fn write(
     }
     rename(server, &new, &place)?;
     journal::sync_directory(server, &releases)?;
-    remove(server, &old)
+    server.remove_directory(&old)
 }
 
 fn make_directory(server: &Server, path: &Path) -> Result<(), FileError> {
@@ -122,15 +122,6 @@ fn make_directory(server: &Server, path: &Path) -> Result<(), FileError> {
 
 fn rename(server: &Server, from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(server.path(from), server.path(to)).map_err(FileError::at("rename", from))
-}
-
-fn remove(server: &Server, path: &Path) -> Result<(), FileError> {
-    match fs::remove_dir_all(server.path(path)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn line(request: &AdoptRequest) -> HistoryLine {

@@ -9,7 +9,7 @@ mod lines;
 mod record;
 mod sudoers;
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 use super::{
     Account,
@@ -102,7 +102,7 @@ fn authorize(
     server: &Server,
     request: &AuthorizeRequest,
 ) -> Result<(AuthorizedKey, KeyChange), KeyError> {
-    let _lock = lock(server)?;
+    let _lock = server.lock(Path::new(LOCK))?;
     let name = &request.name;
     let before = record::read(server, name)?;
     refuse_conflicts(server, request, before.as_ref())?;
@@ -204,7 +204,7 @@ fn login(server: &Server, request: &AuthorizeRequest) -> Result<Account, KeyErro
 
 /// Takes a key away. From the first change on it is of no use, whatever breaks off behind.
 fn revoke(server: &Server, which: &WhichKey) -> Result<AuthorizedKey, KeyError> {
-    let _lock = lock(server)?;
+    let _lock = server.lock(Path::new(LOCK))?;
     let found = record::all(server)?.into_iter().find(|record| match which {
         WhichKey::Name(name) => record.name == *name,
         WhichKey::Key(key) => record.key.blob() == key.blob(),
@@ -228,19 +228,6 @@ fn revoke(server: &Server, which: &WhichKey) -> Result<AuthorizedKey, KeyError> 
     sudoers::remove(server, &record.name)?;
     record::remove(server, &record.name)?;
     Ok(record.into_key())
-}
-
-fn lock(server: &Server) -> Result<File, FileError> {
-    let path = Path::new(LOCK);
-    let mut options = std::fs::OpenOptions::new();
-    let file = options
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(server.path(path))
-        .map_err(FileError::at("open", path))?;
-    file.lock().map_err(FileError::at("lock", path))?;
-    Ok(file)
 }
 
 /// Returns the command that sshd runs for a key, whatever its holder asks for.

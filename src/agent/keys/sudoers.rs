@@ -1,6 +1,6 @@
 //! What lets a login that is no root run the agent under a key's name, and nothing else.
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use super::{KeyError, command};
 use crate::{
@@ -43,11 +43,9 @@ pub(super) fn write(server: &Server, name: &KeyName, login: &UserName) -> Result
 /// Takes the line away. Returns whether there was one.
 pub(super) fn remove(server: &Server, name: &KeyName) -> Result<bool, FileError> {
     let path = path(name);
-    match fs::remove_file(server.path(&path)) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(FileError::at("remove", &path)(error)),
-    }
+    let is_there = server.path(&path).exists();
+    server.remove_file(&path)?;
+    Ok(is_there)
 }
 
 fn path(name: &KeyName) -> PathBuf {

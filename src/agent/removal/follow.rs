@@ -17,6 +17,7 @@ use crate::{
         service::Systemd,
         session::fault,
         step::StepError,
+        told::ToldTail,
     },
     layout,
     plan::{RemovalOrder, RemovalStep, RemovalTold, TransactionId},
@@ -97,14 +98,10 @@ where
     W: AsyncWrite + Unpin,
 {
     let path = server.path(&told::path(id));
-    let (mut offset, mut looks, mut gone) = (0, 0, false);
+    let mut tail = ToldTail::of(path.clone());
+    let (mut looks, mut gone) = (0, false);
     loop {
-        let bytes = fs::read(&path).unwrap_or_default();
-        let new = bytes.get(offset..).unwrap_or_default();
-        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        offset += whole;
-        for line in new[..whole].split(|byte| *byte == b'\n') {
-            let Ok(told) = serde_json::from_slice::<RemovalTold>(line) else { continue };
+        for told in tail.read() {
             let finished = matches!(told, RemovalTold::Finished(_));
             channel.send(&Reply::Removing(Box::new(told))).await?;
             if finished {
@@ -118,17 +115,12 @@ where
         looks += 1;
         if looks % LOOKS_PER_QUESTION == 0 {
             let (server, unit) = (server.clone(), unit(id));
-            let looked = task::spawn_blocking(move || is_gone(&server, &unit)).await;
+            let looked = task::spawn_blocking(move || Systemd::new(&server).is_up(&unit)).await;
             // The log is read once more: its last line may have come meanwhile.
-            gone = looked.unwrap_or(false);
+            gone = looked.is_ok_and(|is_up| !is_up);
         }
         sleep(INTERVAL).await;
     }
-}
-
-fn is_gone(server: &Server, unit: &str) -> bool {
-    let state = Systemd::new(server).state(unit);
-    state.is_ok_and(|state| matches!(state.active.as_str(), "" | "inactive" | "failed"))
 }
 
 fn died(id: &TransactionId) -> Reply {

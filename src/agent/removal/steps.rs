@@ -1,7 +1,5 @@
 //! The steps that remove something. Each does nothing where it was done.
 
-use std::{fs, io, path::Path};
-
 use super::execute::Doing;
 use crate::{
     agent::{
@@ -9,7 +7,7 @@ use crate::{
         filestore::remove_tree,
         nginx::Nginx,
         postgres::{Postgres, RoleGone},
-        server::{FileError, Server},
+        server::Server,
         service::Systemd,
         step::{StepError, file::lock_nginx},
     },
@@ -46,10 +44,10 @@ pub(super) fn apply(doing: &mut Doing<'_>, step: &RemovalStep) -> Result<(), Ste
         RemovalStep::RemoveCertificate => remove_certificate(doing),
         RemovalStep::DropRole { role } => drop_role(doing, role),
         RemovalStep::RemoveUser { user } => remove_user(server, user),
-        RemovalStep::RemoveConfLink => Ok(remove_file(server, &layout.conf_link())?),
+        RemovalStep::RemoveConfLink => Ok(server.remove_file(&layout.conf_link())?),
         RemovalStep::RemoveDirectory => {
-            remove_file(server, &layout.start_permit())?;
-            Ok(remove_directory(server, &layout.base())?)
+            server.remove_file(&layout.start_permit())?;
+            Ok(server.remove_directory(&layout.base())?)
         }
     }
 }
@@ -66,9 +64,9 @@ fn remove_unit(doing: &Doing<'_>) -> Result<(), StepError> {
     if server.path(&layout.unit()).exists() {
         systemd.disable(&unit)?;
     }
-    remove_file(server, &layout.unit())?;
+    server.remove_file(&layout.unit())?;
     if let Some(drop_ins) = layout.unit_drop_in().parent() {
-        remove_directory(server, drop_ins)?;
+        server.remove_directory(drop_ins)?;
     }
     systemd.daemon_reload()?;
     // One that was started by hand runs without its file.
@@ -84,7 +82,7 @@ fn remove_unit(doing: &Doing<'_>) -> Result<(), StepError> {
 fn remove_vhost(doing: &Doing<'_>) -> Result<(), StepError> {
     let server = doing.server;
     let _lock = lock_nginx(server)?;
-    remove_file(server, &doing.layout.vhost())?;
+    server.remove_file(&doing.layout.vhost())?;
     let runs = Systemd::new(server).state("nginx.service")?.main_pid.is_some();
     if runs {
         let nginx = Nginx::new(server);
@@ -117,19 +115,4 @@ fn remove_user(server: &Server, user: &str) -> Result<(), StepError> {
     }
     server.run(server.command("userdel").args(["--", user.as_str()]))?;
     Ok(())
-}
-
-fn remove_file(server: &Server, path: &Path) -> Result<(), FileError> {
-    gone(fs::remove_file(server.path(path))).map_err(FileError::at("remove", path))
-}
-
-fn remove_directory(server: &Server, path: &Path) -> Result<(), FileError> {
-    gone(fs::remove_dir_all(server.path(path))).map_err(FileError::at("remove", path))
-}
-
-fn gone(removed: io::Result<()>) -> io::Result<()> {
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
 }

@@ -69,7 +69,7 @@ pub(super) fn add_repository(
     configure::write(server, source)?;
     update_one(work, &source.path).inspect_err(|_| {
         // A source that cannot be read would be complained about for ever.
-        let _ = configure::remove_if_there(server, &source.path);
+        let _ = server.remove_file(&source.path);
     })
 }
 

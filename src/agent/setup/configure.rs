@@ -1,7 +1,7 @@
 //! Files of configuration: in place as a whole, and only where their reader likes them.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -49,7 +49,7 @@ fn replace_all(server: &Server, files: &[ConfigFile], remove: &[PathBuf]) -> Res
         write(server, file)?;
     }
     for path in remove {
-        remove_if_there(server, path)?;
+        server.remove_file(path)?;
     }
     Ok(())
 }
@@ -59,15 +59,6 @@ pub(super) fn write(server: &Server, file: &ConfigFile) -> Result<(), FileError>
     let parent = file.path.parent().expect("a file has a directory");
     super::create_directory(server, parent, 0o755)?;
     release::replace(server, &file.path, &file.text, file.mode)
-}
-
-pub(super) fn remove_if_there(server: &Server, path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(server.path(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// What was in a place before.
@@ -95,10 +86,10 @@ impl Kept {
 
     fn put_back(&self, server: &Server) -> Result<(), FileError> {
         match self {
-            Self::Nothing(path) => remove_if_there(server, path),
+            Self::Nothing(path) => server.remove_file(path),
             Self::File(file) => write(server, file),
             Self::Link(path, to) => {
-                remove_if_there(server, path)?;
+                server.remove_file(path)?;
                 std::os::unix::fs::symlink(to, server.path(path))
                     .map_err(FileError::at("restore", path))
             }

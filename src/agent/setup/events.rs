@@ -1,15 +1,18 @@
 //! What a setup tells: a file that whoever is connected follows.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use super::create_directory;
 use crate::{
-    agent::server::{FileError, Server},
+    agent::{
+        server::{FileError, Server},
+        told::ToldTail,
+    },
     plan::Event,
     setup::SetupTold,
 };
@@ -22,13 +25,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Forgets what the setup before told.
 pub(super) fn forget(server: &Server) -> Result<(), FileError> {
-    let path = Path::new(EVENTS);
-    match fs::remove_file(server.path(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
+    server.remove_file(Path::new(EVENTS))
 }
 
 /// Where events are written.
@@ -62,26 +59,9 @@ impl Log {
     }
 }
 
-/// Reads a growing file of events.
-pub(super) struct Tail {
-    path: PathBuf,
-    offset: usize,
-}
-
-impl Tail {
-    pub(super) fn open(server: &Server) -> Self {
-        Self { path: server.path(Path::new(EVENTS)), offset: 0 }
-    }
-
-    /// Returns what is new.
-    pub(super) fn read(&mut self) -> Vec<SetupTold> {
-        let bytes = fs::read(&self.path).unwrap_or_default();
-        let new = bytes.get(self.offset..).unwrap_or_default();
-        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.offset += whole;
-        let lines = new[..whole].split(|byte| *byte == b'\n');
-        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
-    }
+/// Follows what is told.
+pub(super) fn tail(server: &Server) -> ToldTail<SetupTold> {
+    ToldTail::of(server.path(Path::new(EVENTS)))
 }
 
 #[cfg(test)]
@@ -89,17 +69,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_read_once_and_in_whole_lines() {
+    fn what_is_told_is_read_until_it_is_forgotten() {
         let directory = tempfile::tempdir().unwrap();
         let server = Server::below(directory.path().into(), "".into());
         let mut log = Log::open(&server).unwrap();
-        let mut tail = Tail::open(&server);
+        let mut reader = tail(&server);
         log.tell(&SetupTold::Ended(None));
-        assert_eq!(tail.read(), [SetupTold::Ended(None)]);
-        assert_eq!(tail.read(), []);
+        assert_eq!(reader.read(), [SetupTold::Ended(None)]);
+        assert_eq!(reader.read(), []);
         log.file.write_all(b"{\"half").unwrap();
-        assert_eq!(tail.read(), []);
+        assert_eq!(reader.read(), []);
         forget(&server).unwrap();
-        assert_eq!(Tail::open(&server).read(), []);
+        assert_eq!(tail(&server).read(), []);
     }
 }

@@ -14,8 +14,7 @@ mod users;
 mod work;
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::Write as _,
+    fs::{self, File, TryLockError},
     path::Path,
     time::Duration,
 };
@@ -39,7 +38,6 @@ use crate::{
     wire::{Channel, Reply, ServerReply, ServerRequest, WireError},
 };
 
-use events::Tail;
 pub use work::run_setup;
 
 /// The unit that sets a server up. Not `odoo-…`, as those of hosts are.
@@ -110,8 +108,7 @@ enum Started {
 }
 
 fn start(server: &Server, order: &SetupOrder) -> Result<Started, StepError> {
-    let lock = open_lock(server, START_LOCK)?;
-    lock.lock().map_err(FileError::at("lock", Path::new(START_LOCK)))?;
+    let _lock = server.lock(Path::new(START_LOCK))?;
     if runs(server) {
         return Ok(Started::Busy(read_order(server).map(|order| order.holder)));
     }
@@ -139,23 +136,12 @@ fn read_order(server: &Server) -> Option<SetupOrder> {
 
 /// Tells whether this server is being set up.
 fn runs(server: &Server) -> bool {
-    let state = Systemd::new(server).state(UNIT);
-    state.is_ok_and(|state| !matches!(state.active.as_str(), "" | "inactive" | "failed"))
-}
-
-fn open_lock(server: &Server, path: &str) -> Result<File, FileError> {
-    let path = Path::new(path);
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(server.path(path))
-        .map_err(FileError::at("open", path))
+    Systemd::new(server).is_up(UNIT)
 }
 
 /// Takes the lock of the one who sets up; none where somebody has it.
 fn take_lock(server: &Server) -> Result<Option<File>, FileError> {
-    let file = open_lock(server, LOCK)?;
+    let file = server.open_lock(Path::new(LOCK))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -176,7 +162,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut tail = Tail::open(server);
+    let mut tail = events::tail(server);
     let mut looks = 0;
     let mut was_gone = false;
     loop {
@@ -222,12 +208,7 @@ where
     let directory = server.path(Path::new(CACHE));
     fs::create_dir_all(&directory).map_err(WireError::Io)?;
     let mut file = tempfile::NamedTempFile::new_in(&directory).map_err(WireError::Io)?;
-    let mut left = bytes;
-    while left > 0 {
-        let piece = channel.receive_bytes().await?;
-        left = left.checked_sub(piece.len() as u64).ok_or(WireError::Closed)?;
-        file.write_all(&piece).map_err(WireError::Io)?;
-    }
+    channel.receive_into(file.as_file_mut(), bytes).await?;
     let kept = file.persist(server.path(Path::new(SENT)));
     kept.map_err(|error| WireError::Io(error.error))?;
     channel.send(&Reply::Received).await

@@ -1,7 +1,7 @@
 //! Odoo itself: a package, or a checkout with a Python environment of its own.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -78,7 +78,7 @@ pub(super) fn check_out(work: &mut Work<'_>, series: Series, url: &str) -> Resul
     let server = work.server;
     let place = checkout_of(series);
     let beside = beside(&place);
-    remove_all(server, &beside)?;
+    server.remove_directory(&beside)?;
     work.log.progress("git clone");
     let mut command = server.command("git");
     command
@@ -93,7 +93,7 @@ pub(super) fn check_out(work: &mut Work<'_>, series: Series, url: &str) -> Resul
         return Err(StepError::found(format!("branch {series} of {url} has no `odoo-bin`"))
             .with_hint("`source` is a repository of Odoo itself, with a branch for each series"));
     }
-    remove_all(server, &place)?;
+    server.remove_directory(&place)?;
     fs::rename(server.path(&beside), server.path(&place))
         .map_err(FileError::at("create", &place))?;
     Ok(())
@@ -103,7 +103,7 @@ pub(super) fn check_out(work: &mut Work<'_>, series: Series, url: &str) -> Resul
 pub(super) fn build_environment(work: &mut Work<'_>, series: Series) -> Result<(), StepError> {
     let server = work.server;
     let (code, place) = (checkout_of(series), environment_of(series));
-    remove_all(server, &place)?;
+    server.remove_directory(&place)?;
     work.log.progress("python3 -m venv");
     let mut command = server.command("python3");
     run(server, command.args(["-m", "venv", "--"]).arg(&place), "create the environment")?;
@@ -136,13 +136,4 @@ fn beside(place: &Path) -> PathBuf {
     let mut text = place.as_os_str().to_owned();
     text.push(".new");
     text.into()
-}
-
-fn remove_all(server: &Server, path: &Path) -> Result<(), FileError> {
-    match fs::remove_dir_all(server.path(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
 }

@@ -38,7 +38,7 @@ pub(super) fn tune(work: &Work<'_>, version: u32, file: &ConfigFile) -> Result<(
     let before = server.read(&file.path)?;
     let put_back = || match &before {
         Some(text) => configure::write(server, &ConfigFile { text: text.clone(), ..file.clone() }),
-        None => configure::remove_if_there(server, &file.path),
+        None => server.remove_file(&file.path),
     };
     configure::write(server, file)?;
     if let Err(error) = check(server, version) {

@@ -72,7 +72,7 @@ pub(super) fn serve_challenges(
         let expected = run.transaction.id.as_str();
         nginx.prove(nginx::Marker { url: &url, expected, timeout: RELOAD_TIMEOUT })
     });
-    file::remove_if_there(run.server, &answer)?;
+    run.server.remove_file(&answer)?;
     Ok(proven?)
 }
 
@@ -109,7 +109,7 @@ pub(super) fn obtain(run: &mut Run<'_>, step: &ObtainCertificate) -> Result<(), 
     let roots = bundle(run)?;
     let obtained = certbot::obtain(run.server, step, roots.as_deref());
     if let Some(roots) = roots {
-        file::remove_if_there(run.server, &roots)?;
+        run.server.remove_file(&roots)?;
     }
     obtained?;
     warn_unless_renewed(run)
@@ -135,7 +135,7 @@ fn root_file(host: &HostName) -> PathBuf {
 fn trust(run: &Run<'_>, root: Option<&str>) -> Result<(), StepError> {
     let file = root_file(&run.transaction.host);
     let Some(root) = root else {
-        return Ok(file::remove_if_there(run.server, &file)?);
+        return Ok(run.server.remove_file(&file)?);
     };
     make_parent(run.server, &file)?;
     release::replace(run.server, &file, &format!("{}\n", root.trim()), 0o644)?;

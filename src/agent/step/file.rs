@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -32,15 +31,7 @@ const NGINX_LOCK: &str = "/run/lock/odoo-deploy-nginx.lock";
 /// Waits for the server's nginx lock: a vhost that another host is just
 /// writing would fail the test of this one.
 pub(in crate::agent) fn lock_nginx(server: &Server) -> Result<File, FileError> {
-    let path = Path::new(NGINX_LOCK);
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(server.path(path))
-        .map_err(FileError::at("open", path))?;
-    file.lock().map_err(FileError::at("lock", path))?;
-    Ok(file)
+    server.lock(Path::new(NGINX_LOCK))
 }
 
 /// Tells how the unit gets back to what it is now.
@@ -109,7 +100,7 @@ pub(super) fn install_vhost(
 /// Takes the vhost away and reloads nginx.
 pub(super) fn remove_vhost(run: &mut Run<'_>) -> Result<(), StepError> {
     let _lock = lock_nginx(run.server)?;
-    remove_if_there(run.server, &run.layout.vhost())?;
+    run.server.remove_file(&run.layout.vhost())?;
     Nginx::new(run.server).reload()?;
     Ok(note_vhost(run, None)?)
 }
@@ -162,7 +153,7 @@ pub(super) fn put_back(
                     release::replace(server, path, &text, mode)?;
                 }
             }
-            None => remove_if_there(server, path)?,
+            None => server.remove_file(path)?,
         }
     }
     Ok(())
@@ -213,13 +204,4 @@ pub(super) fn set_copies_aside(
         copies.push((path.clone(), copy));
     }
     Ok(copies)
-}
-
-pub(super) fn remove_if_there(server: &Server, path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(server.path(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,12 +1,12 @@
 //! Certificates from Cloudflare: their keys are made on the server and never leave it.
 
 use std::{
-    fs, io,
+    fs,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
 };
 
-use super::{StepError, file, release};
+use super::{StepError, release};
 use crate::{
     agent::{
         server::{FileError, ProgramError, Server},
@@ -88,7 +88,7 @@ pub(super) fn install(run: &mut Run<'_>, step: &InstallCertificate) -> Result<()
     release::replace(run.server, &new.join(CERTIFICATE), certificate, 0o644)?;
     check_pair(run.server, &new)?;
     point(run.server, &run.layout, Path::new(run.transaction.id.as_str()))?;
-    file::remove_if_there(run.server, &waiting)?;
+    run.server.remove_file(&waiting)?;
     Ok(())
 }
 
@@ -114,7 +114,7 @@ fn forget_earlier(run: &Run<'_>) -> Result<(), FileError> {
         let name = PathBuf::from(entry.file_name());
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_directory && live.as_ref() != Some(&name) {
-            remove_all(run.server, &all.join(name))?;
+            run.server.remove_directory(&all.join(name))?;
         }
     }
     Ok(())
@@ -124,7 +124,7 @@ fn forget_earlier(run: &Run<'_>) -> Result<(), FileError> {
 fn point(server: &Server, layout: &Layout, target: &Path) -> Result<(), FileError> {
     let link = layout.origin_certificate();
     let new = layout.origin_certificates().join(".current.new");
-    file::remove_if_there(server, &new)?;
+    server.remove_file(&new)?;
     symlink(target, server.path(&new))
         .and_then(|()| fs::rename(server.path(&new), server.path(&link)))
         .map_err(FileError::at("replace", &link))
@@ -138,22 +138,13 @@ pub(in crate::agent) fn take_back(
 ) -> Result<(), StepError> {
     match target {
         Some(target) => point(run.server, &run.layout, target)?,
-        None => file::remove_if_there(run.server, &run.layout.origin_certificate())?,
+        None => run.server.remove_file(&run.layout.origin_certificate())?,
     }
-    remove_all(run.server, directory)?;
+    run.server.remove_directory(directory)?;
     let all = run.layout.origin_certificates();
     if target.is_none() {
         // What another put there stays.
         let _ = fs::remove_dir(run.server.path(&all));
     }
     Ok(())
-}
-
-fn remove_all(server: &Server, directory: &Path) -> Result<(), FileError> {
-    match fs::remove_dir_all(server.path(directory)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", directory)(error))
-        }
-        _ => Ok(()),
-    }
 }

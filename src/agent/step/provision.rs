@@ -266,12 +266,7 @@ fn remove_empty_below(directory: &Path) -> io::Result<()> {
 
 /// Removes a log that did not exist before.
 pub(in crate::agent) fn remove_log(run: &mut Run<'_>, file: &Path) -> Result<(), StepError> {
-    match fs::remove_file(run.server.path(file)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", file)(error).into())
-        }
-        _ => Ok(()),
-    }
+    Ok(run.server.remove_file(file)?)
 }
 
 /// Tells how the role goes again; a role that exists is nobody's to drop.

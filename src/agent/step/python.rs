@@ -138,19 +138,8 @@ fn take(path: &Path) -> io::Result<()> {
 /// Removes an environment that is not complete, or not used any more.
 pub(in crate::agent) fn remove(run: &mut Run<'_>, directory: &Path) -> Result<(), StepError> {
     // Whoever dies in between leaves none that seems whole.
-    let complete = environment_is_complete(directory);
-    for removed in [
-        fs::remove_file(run.server.path(&complete)),
-        fs::remove_dir_all(run.server.path(directory)),
-    ] {
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(FileError::at("remove", directory)(error).into());
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+    run.server.remove_file(&environment_is_complete(directory))?;
+    Ok(run.server.remove_directory(directory)?)
 }
 
 /// Removes the environments that no release on the server uses.

@@ -123,12 +123,7 @@ fn with_kept_options(run: &Run<'_>, step: &CheckOut) -> Result<String, StepError
 
 /// Removes a release that never was live.
 pub(in crate::agent) fn remove(run: &mut Run<'_>, directory: &Path) -> Result<(), StepError> {
-    match fs::remove_dir_all(run.server.path(directory)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", directory)(error).into())
-        }
-        _ => Ok(()),
-    }
+    Ok(run.server.remove_directory(directory)?)
 }
 
 /// Removes a directory, unless something is in it.

@@ -134,12 +134,7 @@ pub(in crate::agent) fn target(
 fn point(server: &Server, layout: &Layout, target: &Path) -> Result<(), FileError> {
     let current = layout.current();
     let beside = layout.base().join(".current.odoo-deploy");
-    match fs::remove_file(server.path(&beside)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(FileError::at("remove", &beside)(error));
-        }
-        _ => {}
-    }
+    server.remove_file(&beside)?;
     symlink(target, server.path(&beside)).map_err(FileError::at("create", &beside))?;
     fs::rename(server.path(&beside), server.path(&current))
         .map_err(FileError::at("replace", &current))?;
