@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{Project, WorkflowError, contact};
 use crate::{
-    host::{Host, ServerName, host_names},
+    host::{EnvironmentName, ServerName},
     plan::Holder,
-    settings::{OdooOrigin, Server},
+    settings::{OdooOrigin, Server, Settings},
     setup::{
         Diagnosis, MachineFacts, OdooPackage, SetupOrder, SetupPlan, SetupStep, SetupTold, Wish,
         diagnose, plan_setup,
@@ -17,9 +17,9 @@ use crate::{
 
 /// The environment whose logs are kept longer.
 const PRODUCTION: &str = "production";
-/// How many days logs are kept on a server with production hosts, or with none at all.
+/// How many days logs are kept on a server that may have production hosts.
 const DAYS_OF_PRODUCTION: u32 = 30;
-/// How many days they are kept on a server with other hosts only.
+/// How many days they are kept on a server for other hosts only.
 const DAYS_OF_OTHERS: u32 = 7;
 
 /// What was found on a server.
@@ -209,21 +209,18 @@ fn wish(project: &Project, name: &ServerName) -> Wish {
     let series = settings.wanted_odoo.get(name).into_iter().flatten();
     let odoo: BTreeMap<_, OdooOrigin> =
         series.filter_map(|series| Some((*series, settings.odoo.get(series)?.clone()))).collect();
-    Wish { odoo, log_days: log_days(project, name), agent: env!("CARGO_PKG_VERSION").to_owned() }
+    Wish { odoo, log_days: log_days(settings, name), agent: env!("CARGO_PKG_VERSION").to_owned() }
 }
 
-/// Decides by the hosts that the repository places on the server. One whose file has faults does
-/// not count: `deploy lint` names them.
-fn log_days(project: &Project, name: &ServerName) -> u32 {
-    let names = host_names(&project.files).unwrap_or_default();
-    let hosts = names.iter().filter_map(|host| Host::load(&project.files, host).ok());
-    let mut environments = hosts.filter(|host| host.server == *name).map(|host| host.environment);
-    let Some(first) = environments.next() else { return DAYS_OF_PRODUCTION };
-    let is_production = |name: &crate::host::EnvironmentName| name.as_str() == PRODUCTION;
-    if is_production(&first) || environments.any(|other| is_production(&other)) {
-        DAYS_OF_PRODUCTION
-    } else {
-        DAYS_OF_OTHERS
+/// Decides by what the server is for, not by the hosts that it has today: a new client is no
+/// reason to set a server up again.
+fn log_days(settings: &Settings, name: &ServerName) -> u32 {
+    let environments =
+        settings.placement.get(name).and_then(|placement| placement.environments.as_ref());
+    let is_production = |name: &EnvironmentName| name.as_str() == PRODUCTION;
+    match environments {
+        Some(only) if !only.is_empty() && !only.iter().any(is_production) => DAYS_OF_OTHERS,
+        _ => DAYS_OF_PRODUCTION,
     }
 }
 
@@ -232,4 +229,24 @@ fn sent_package(plan: &SetupPlan) -> Option<PathBuf> {
         SetupStep::InstallOdoo { package: OdooPackage::Sent { path }, .. } => Some(path.clone()),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_kept_as_long_as_the_servers_purpose_asks() {
+        let days = |only: &str| {
+            let text = format!(
+                "[environments.production]\nbranch = \"main\"\n[environments.test]\n\
+                 branch = \"test\"\n[servers.a]\naddress = \"a.example\"\n{only}"
+            );
+            let settings = Settings::parse(&text, std::path::Path::new("deploy.toml")).unwrap();
+            log_days(&settings, &ServerName::parse("a").unwrap())
+        };
+        assert_eq!(days(""), 30);
+        assert_eq!(days("environments = [\"test\"]"), 7);
+        assert_eq!(days("environments = [\"test\", \"production\"]"), 30);
+    }
 }

@@ -112,12 +112,19 @@ impl Authority {
 
     /// Has a name lead to an address.
     pub(crate) fn point(&self, server: &Server, name: &str, address: &str) {
+        let add = format!("update delete {name} A\nupdate add {name} 60 A {address}");
+        self.update(server, &add);
+    }
+
+    /// Has a name lead nowhere.
+    pub(crate) fn unpoint(&self, server: &Server, name: &str) {
+        self.update(server, &format!("update delete {name} A"));
+    }
+
+    fn update(&self, server: &Server, lines: &str) {
         let TsigKey { name: key, algorithm, secret } = &self.key;
         let at = self.dns.replace(':', " ");
-        let update = format!(
-            "server {at}\nkey {algorithm}:{key} {secret}\nupdate delete {name} A\n\
-             update add {name} 60 A {address}\nsend\n"
-        );
+        let update = format!("server {at}\nkey {algorithm}:{key} {secret}\n{lines}\nsend\n");
         server.script(&format!("nsupdate <<'END'\n{update}END\n")).ok();
     }
 

@@ -17,6 +17,7 @@ mod dns;
 mod drift;
 mod faults;
 mod flow;
+mod from_bare;
 mod full_disk;
 mod half_way;
 mod health;

@@ -51,6 +51,8 @@ fn state_of(server: &Server) -> String {
 fn a_bare_server_is_set_up_once_and_then_carries_a_host() {
     let world = World::bare("setup");
     let machine = world.server();
+    let only = "odoo = [\"19.0\"]\nenvironments = [\"demo\"]";
+    world.edit("config/deploy.toml", "odoo = [\"19.0\"]", only);
 
     let before = packages(machine);
     let planned = steps(&world);

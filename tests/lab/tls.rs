@@ -21,12 +21,8 @@ const LOGIN: &str = "/web/login";
 
 /// Names the authority in the repository, and wants a certificate from it.
 fn want_certificate(world: &World, authority: &Authority) {
-    let settings = world.read("config/deploy.toml");
-    let acme = format!(
-        "\n[acme]\nemail = \"ops@somosblink.com\"\ndirectory = \"{}\"\nca = \"config/lab.crt\"\n",
-        authority.directory
-    );
-    world.write("config/deploy.toml", &(settings + &acme));
+    let acme = format!("[acme]\ndirectory = \"{}\"\nca = \"config/lab.crt\"", authority.directory);
+    world.edit("config/deploy.toml", "[acme]", &acme);
     world.write("config/lab.crt", &authority.root);
     world.edit(&world.host_conf(HOST), "[deploy.nginx]", "[deploy.nginx]\ntls = letsencrypt");
     world.commit("Have an authority certify the host");
