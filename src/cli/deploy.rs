@@ -228,6 +228,7 @@ pub(super) fn request_for(host: &HostName) -> Result<DeployRequest, WorkflowErro
         update: UpdateChoice::Changed,
         install: Vec::new(),
         on_drift: OnDrift::Refuse,
+        tips: None,
         saved: None,
         message: None,
         wait_lock: Duration::ZERO,

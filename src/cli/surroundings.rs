@@ -4,7 +4,7 @@ use std::{env, path::PathBuf, process::Command};
 
 use crate::{
     notify::Session,
-    transport::Machine,
+    transport::{Links, Machine},
     workflow::{Operator, Surroundings},
 };
 
@@ -56,6 +56,7 @@ fn machine() -> Machine {
         home: home(),
         local_root: path("ODOO_DEPLOY_LOCAL_ROOT")
             .map(|root| (root, env::var_os("ODOO_DEPLOY_LOCAL_PATH").unwrap_or_default())),
+        links: Links::default(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod control_directory;
 mod error;
+mod links;
 mod local;
 mod ssh;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use error::{TransportError, sudoers};
+pub use links::Links;
 
 use crate::{
     causes::with_causes,
@@ -37,6 +39,8 @@ pub struct Machine {
     /// A directory that stands for the local machine, and the search path of
     /// its programs; tests only.
     pub local_root: Option<(PathBuf, std::ffi::OsString)>,
+    /// Where connections come from.
+    pub links: Links,
 }
 
 /// A conversation with an agent.
@@ -87,7 +91,7 @@ impl Agent {
         machine: &Machine,
         first: &Request,
     ) -> Result<(Self, Reply), TransportError> {
-        let connection = ssh::Connection::open(name, server, machine).await?;
+        let connection = machine.links.connection(name, server, machine).await?;
         let mut agent = Self::start(&connection).await?;
         let why = match agent.greet(first).await {
             Ok(Greeting::Understood(reply)) => return Ok((agent, reply)),
@@ -151,7 +155,7 @@ impl Agent {
         self.channel.receive().await.map_err(TransportError::Wire)
     }
 
-    /// Ends the conversation and the connection below it.
+    /// Ends the conversation and the connection below it, unless that one is shared.
     pub async fn close(self) {
         drop(self.channel);
         match self.line {

@@ -22,6 +22,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const OUTLIVE: usize = 10;
 
 /// A connection to a server.
+#[derive(Clone)]
 pub(super) struct Connection {
     session: Arc<Session>,
     server: ServerName,
@@ -56,6 +57,18 @@ impl Connection {
             server: name.clone(),
             directory: Arc::new(directory),
         })
+    }
+
+    /// Tells whether it still stands, as far as this machine knows.
+    pub(super) async fn is_alive(&self) -> bool {
+        self.session.check().await.is_ok()
+    }
+
+    /// Closes it, unless somebody uses it.
+    pub(super) async fn close(self) {
+        if let Ok(session) = Arc::try_unwrap(self.session) {
+            let _ = session.close().await;
+        }
     }
 
     /// Starts the agent; the login is root already, or sudo makes it so.

@@ -8,14 +8,14 @@ mod python;
 mod records;
 mod send;
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
 use super::{
     Project, WorkflowError,
     certificate::CertificateWish,
-    desire::Target,
+    desire::{CodeWish, Target},
     dns::Records,
     files::{Options, Renderer},
     follow::Following,
@@ -41,7 +41,7 @@ use crate::{
 };
 
 pub(super) use self::draft::{Compared, Draft};
-pub use super::desire::{ConfigFrom, Revision};
+pub use super::desire::{ConfigFrom, Revision, Tips};
 
 /// How long a wait for the lock lasts between two looks.
 const LOCK_INTERVAL: Duration = Duration::from_secs(2);
@@ -61,6 +61,8 @@ pub struct DeployRequest {
     pub install: Vec<ModuleName>,
     /// What becomes of a file that was edited on the server.
     pub on_drift: OnDrift,
+    /// Where branches stand, where they were fetched before.
+    pub tips: Option<Arc<Tips>>,
     /// The plan that has to come out; none where any may.
     pub saved: Option<Box<SavedPlan>>,
     /// What the operator says about it.
@@ -96,7 +98,7 @@ pub enum Notice {
 }
 
 /// Hears what goes on.
-pub type Listener<'a> = &'a mut (dyn FnMut(Notice) + Send);
+pub type Listener<'a> = &'a mut dyn FnMut(Notice);
 
 /// A plan that was made and can be carried out.
 pub struct Prepared {
@@ -135,7 +137,12 @@ pub async fn prepare(
     listen: Listener<'_>,
 ) -> Result<Prepared, WorkflowError> {
     listen(Notice::Fetching);
-    let target = Target::find(project, &request.host, &request.revision, request.config_from)?;
+    let wish = CodeWish {
+        revision: &request.revision,
+        config_from: request.config_from,
+        tips: request.tips.as_deref(),
+    };
+    let target = Target::find(project, &request.host, &wish)?;
     let renderer = target.renderer(project)?;
     let wanted = Wanted::of(&target, &renderer)?;
     listen(Notice::Observing);

@@ -1,6 +1,9 @@
 //! Works out what is wanted: which commit, which configuration, which files.
 
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +51,53 @@ pub enum ConfigFrom {
     Preview,
 }
 
+/// Where branches stood at one moment: a run over many hosts deploys one commit to all of
+/// those that have a branch in common, wherever that goes meanwhile.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tips(BTreeMap<Branch, CommitId>);
+
+impl Tips {
+    /// Fetches branches, all at once.
+    ///
+    /// # Errors
+    /// Fails where the remote cannot be reached, or has no such branch.
+    pub fn fetch(project: &Project, branches: BTreeSet<Branch>) -> Result<Self, WorkflowError> {
+        let remote = project.repository.remote()?;
+        let branches: Vec<_> = branches.into_iter().collect();
+        let cache = Cache::fetch(&project.cache, &remote, &branches)?;
+        let tips = branches.into_iter().map(|branch| {
+            let commit = cache.tip(&branch)?;
+            Ok::<_, SourceError>((branch, commit))
+        });
+        Ok(Self(tips.collect::<Result<_, _>>()?))
+    }
+
+    /// Makes sure that what the branches were at is there, and on them still.
+    ///
+    /// # Errors
+    /// Fails where the remote cannot be reached, or a branch left its commit behind.
+    pub fn verify(&self, project: &Project) -> Result<(), WorkflowError> {
+        let remote = project.repository.remote()?;
+        let branches: Vec<_> = self.0.keys().cloned().collect();
+        let cache = Cache::fetch(&project.cache, &remote, &branches)?;
+        self.0.iter().try_for_each(|(branch, commit)| pinned(&cache, *commit, branch).map(drop))
+    }
+
+    fn of(&self, branch: &Branch) -> Option<CommitId> {
+        self.0.get(branch).copied()
+    }
+}
+
+/// Which code and configuration are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CodeWish<'a> {
+    pub(super) revision: &'a Revision,
+    pub(super) config_from: ConfigFrom,
+    /// Where branches stand that were fetched before; none to fetch them now.
+    pub(super) tips: Option<&'a Tips>,
+}
+
 /// The code and configuration to deploy, checked as far as it can be without
 /// the server.
 pub(super) struct Target {
@@ -63,13 +113,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Fetches the branch and reads the host from it.
+    /// Reads the host from the branch, which is fetched where its tip is not given.
     pub(super) fn find(
         project: &Project,
         name: &HostName,
-        revision: &Revision,
-        config_from: ConfigFrom,
+        wish: &CodeWish<'_>,
     ) -> Result<Self, WorkflowError> {
+        let CodeWish { revision, config_from, tips } = *wish;
         let local = Host::load(&project.files, name)?;
         let own_branch = project.settings.environment(&local.environment)?.branch.clone();
         let branch = match revision {
@@ -87,13 +137,21 @@ impl Target {
         if branch != own_branch {
             branches.push(own_branch.clone());
         }
-        let cache = Cache::fetch(&project.cache, &remote, &branches)?;
+        let cache = Cache::fetch(&project.cache, &remote, tips.map_or(&branches[..], |_| &[]))?;
+        let tip = |branch: &Branch| match tips.and_then(|tips| tips.of(branch)) {
+            Some(commit) => Ok(commit),
+            None => cache.tip(branch),
+        };
         let settings = match config_from {
             ConfigFrom::Preview => project.settings.clone(),
-            _ => Settings::load(&cache.tree(cache.tip(&own_branch)?)?)?,
+            _ => Settings::load(&cache.tree(tip(&own_branch)?)?)?,
         };
         settings.branch_policy(&local.environment, &branch)?;
-        let commit = commit(&cache, revision, &branch)?;
+        let commit = match revision {
+            Revision::EnvironmentBranch | Revision::Branch(_) => tip(&branch)?,
+            Revision::Pinned { commit, .. } => pinned(&cache, *commit, &branch)?,
+            Revision::Commit(text) => named(&cache, text, &branch)?,
+        };
         let tree = cache.tree(commit)?;
         let host = match config_from {
             ConfigFrom::Commit => Host::load(&tree, name)?,
@@ -251,12 +309,7 @@ fn lost(record: &ReleaseRecord, error: &SourceError) -> WorkflowError {
     }])
 }
 
-fn commit(cache: &Cache, revision: &Revision, branch: &Branch) -> Result<CommitId, WorkflowError> {
-    let text = match revision {
-        Revision::EnvironmentBranch | Revision::Branch(_) => return Ok(cache.tip(branch)?),
-        Revision::Pinned { commit, .. } => return pinned(cache, *commit, branch),
-        Revision::Commit(text) => text,
-    };
+fn named(cache: &Cache, text: &str, branch: &Branch) -> Result<CommitId, WorkflowError> {
     let commit = cache.commit(text)?;
     if cache.is_on(branch, commit)? {
         return Ok(commit);

@@ -1,7 +1,8 @@
 //! A transaction that is watched until it ends, or is left running.
 
 use super::{
-    WorkflowError,
+    Project, WorkflowError,
+    attach::attach,
     dns::{Records, Settled},
     origin::Issued,
     outside::Public,
@@ -87,6 +88,25 @@ impl Following {
             Reply::Fault(fault) => Err(fault.into()),
             _ => Err(WorkflowError::OutOfTurn),
         }
+    }
+
+    /// Looks for the transaction anew after it was lost from sight; its events come from the
+    /// first on. Tells whether it was found.
+    ///
+    /// # Errors
+    /// Fails where the server cannot be asked.
+    pub(super) async fn attach_again(
+        &mut self,
+        project: &Project,
+        id: &str,
+    ) -> Result<bool, WorkflowError> {
+        let Some((attached, found)) = attach(project, &self.host).await? else { return Ok(false) };
+        if attached.holder.transaction != id {
+            found.leave().await;
+            return Ok(false);
+        }
+        self.agent = found.agent;
+        Ok(true)
     }
 
     /// Asks that the transaction is taken back; what comes next says what became of it.

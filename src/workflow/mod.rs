@@ -7,6 +7,7 @@ mod certificate;
 pub mod client;
 pub mod deploy;
 pub mod dns;
+pub mod fleet;
 pub mod follow;
 pub mod history;
 pub mod init;

@@ -1,0 +1,106 @@
+//! Connections that several conversations share: one for each server.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+
+use super::{Machine, TransportError, ssh::Connection};
+use crate::{host::ServerName, settings::SshServer};
+
+/// How many connections are being made at once. sshd turns some of more than ten away
+/// (`MaxStartups 10:30:100`), and a jump host sees all of them.
+const STARTS: usize = 8;
+/// How long a server that was out of reach is not tried again.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Where conversations get their connections from. By itself each has its own.
+#[derive(Debug, Clone, Default)]
+pub struct Links(Option<Arc<Shared>>);
+
+#[derive(Debug)]
+struct Shared {
+    starts: Semaphore,
+    slots: Mutex<HashMap<ServerName, Arc<AsyncMutex<Slot>>>>,
+}
+
+/// The connection of a server, or why there is none.
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Untried,
+    Open(Connection),
+    Failed { at: Instant, address: String, message: String, hint: Option<String> },
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Untried => "Untried",
+            Self::Open(_) => "Open",
+            Self::Failed { .. } => "Failed",
+        })
+    }
+}
+
+impl Links {
+    /// Shares one connection for each server until [`Links::close`].
+    #[must_use]
+    pub fn shared() -> Self {
+        let starts = Semaphore::new(STARTS);
+        Self(Some(Arc::new(Shared { starts, slots: Mutex::default() })))
+    }
+
+    /// Returns a connection to the server.
+    pub(super) async fn connection(
+        &self,
+        name: &ServerName,
+        server: &SshServer,
+        machine: &Machine,
+    ) -> Result<Connection, TransportError> {
+        let Some(shared) = &self.0 else { return Connection::open(name, server, machine).await };
+        let slot = Arc::clone(shared.slots.lock().expect("no one panics").entry(name.clone()).or_default());
+        // Whoever comes second waits for the first, and takes what that one got.
+        let mut slot = slot.lock().await;
+        match &*slot {
+            Slot::Open(connection) if connection.is_alive().await => return Ok(connection.clone()),
+            Slot::Failed { at, address, message, hint } if at.elapsed() < PAUSE => {
+                return Err(TransportError::Unreachable {
+                    server: name.clone(),
+                    address: address.clone(),
+                    message: message.clone(),
+                    hint: hint.clone(),
+                });
+            }
+            Slot::Untried | Slot::Open(_) | Slot::Failed { .. } => {}
+        }
+        let start = shared.starts.acquire().await.expect("it is never closed");
+        let opened = Connection::open(name, server, machine).await;
+        drop(start);
+        *slot = match &opened {
+            Ok(connection) => Slot::Open(connection.clone()),
+            Err(TransportError::Unreachable { address, message, hint, .. }) => Slot::Failed {
+                at: Instant::now(),
+                address: address.clone(),
+                message: message.clone(),
+                hint: hint.clone(),
+            },
+            Err(_) => Slot::Untried,
+        };
+        opened
+    }
+
+    /// Closes every connection that nobody uses any more.
+    pub async fn close(&self) {
+        let Some(shared) = &self.0 else { return };
+        let slots = std::mem::take(&mut *shared.slots.lock().expect("no one panics"));
+        for slot in slots.into_values() {
+            if let Slot::Open(connection) = std::mem::take(&mut *slot.lock().await) {
+                connection.close().await;
+            }
+        }
+    }
+}

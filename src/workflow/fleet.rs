@@ -1,0 +1,176 @@
+//! A run over many hosts: all are looked at before the first is touched, and then each is
+//! deployed to as if it were the only one.
+
+mod drive;
+mod end;
+mod one;
+mod survey;
+
+use std::{cell::RefCell, num::NonZeroUsize};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Tips},
+    saved::SavedPlan,
+};
+use crate::{
+    fleet::Stop,
+    host::{EnvironmentName, HostName, ModuleName, ServerName},
+    layout::ReleaseNumber,
+    plan::{OnDrift, UpdateChoice},
+    secret::Redactor,
+    source::Branch,
+};
+
+pub use self::{
+    drive::{Drive, carry_out},
+    end::HostReport,
+    survey::survey,
+};
+
+/// How many hosts are looked at, at once.
+const LOOKS: usize = 24;
+/// How many of them on one server: sshd takes ten conversations over one connection
+/// (`MaxSessions 10`).
+const LOOKS_PER_SERVER: usize = 4;
+
+/// What every host of a run is asked for, as its file keeps it. It has no secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetWish {
+    /// The branch that was named; none for each environment's own.
+    pub branch: Option<Branch>,
+    /// Where branches stood when the run began: one commit for all hosts of a branch.
+    pub tips: Tips,
+    /// Which configuration.
+    pub config_from: ConfigFrom,
+    /// Which modules are upgraded.
+    pub update: UpdateChoice,
+    /// Which modules are installed.
+    pub install: Vec<ModuleName>,
+    /// What becomes of a file that was edited on a server.
+    pub on_drift: OnDrift,
+    /// What the operator says about it.
+    pub message: Option<String>,
+    /// Whether a run that takes hosts back may take their databases back, too.
+    pub with_database: bool,
+}
+
+/// A host of a run, looked at.
+pub struct Surveyed {
+    /// The request that was made for it.
+    pub request: DeployRequest,
+    /// The server that carries it.
+    pub server: ServerName,
+    /// What is to be done; else what stands in the way.
+    pub found: Result<Digest, HostReport>,
+}
+
+/// What is kept of a plan until its turn comes: little, whatever its diffs are.
+#[derive(Debug, Clone)]
+pub struct Digest {
+    /// By which the plan that is carried out is told to be this one.
+    pub saved: Box<SavedPlan>,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Whether there is nothing to do.
+    pub is_empty: bool,
+    /// Whether its environment asks for consent.
+    pub confirm: bool,
+    /// The commit, short, and its subject.
+    pub commit: (String, String),
+    /// The live release.
+    pub live: Option<ReleaseNumber>,
+    /// The plan's word for the way.
+    pub switch: String,
+    /// How long users will wait, in words.
+    pub interruption: String,
+    /// How many modules are installed or upgraded.
+    pub modules: usize,
+}
+
+/// Something worth a line while a run goes on. A place is a host's in the run.
+pub enum FleetNotice<'a> {
+    /// A host was looked at.
+    Planned {
+        /// The host's place.
+        place: usize,
+        /// The whole plan, which is not kept.
+        prepared: &'a Prepared,
+        /// What is kept of it.
+        digest: &'a Digest,
+    },
+    /// Something stands in a host's way.
+    Hindered {
+        /// The host's place.
+        place: usize,
+        /// Why.
+        report: &'a HostReport,
+    },
+    /// Secrets that must not be shown from now on.
+    Secrets(&'a Redactor),
+    /// A host's turn begins.
+    Began {
+        /// The host's place.
+        place: usize,
+    },
+    /// What happens on a host.
+    Host {
+        /// The host's place.
+        place: usize,
+        /// What.
+        notice: Notice,
+    },
+    /// What should be known of a host, and changes nothing.
+    Warned {
+        /// The host's place.
+        place: usize,
+        /// What.
+        text: String,
+    },
+    /// A host's turn ended.
+    Ended {
+        /// The host's place.
+        place: usize,
+        /// How.
+        report: &'a HostReport,
+    },
+    /// No further host begins.
+    Stopped(Stop),
+    /// A host is taken back to where it was before the run.
+    RollingBack {
+        /// The host's place.
+        place: usize,
+    },
+}
+
+/// Hears what goes on. Hosts are worked on side by side in one thread.
+pub type Hearing<'a> = RefCell<&'a mut dyn FnMut(FleetNotice<'_>)>;
+
+fn hear(hearing: &Hearing<'_>, notice: FleetNotice<'_>) {
+    (hearing.borrow_mut())(notice);
+}
+
+/// What an operator wishes of a run that is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wish {
+    /// It goes on.
+    GoOn,
+    /// No further host is begun; those that are begun come to their end.
+    BeginNoMore,
+    /// Nothing is waited for; what runs on a server goes on there.
+    Leave,
+}
+
+/// Returns the names of the hosts of some surveys.
+#[must_use]
+pub fn names(surveyed: &[Surveyed]) -> Vec<(HostName, ServerName)> {
+    surveyed.iter().map(|one| (one.request.host.clone(), one.server.clone())).collect()
+}
+
+const fn at_least_one(number: usize) -> NonZeroUsize {
+    match NonZeroUsize::new(number) {
+        Some(number) => number,
+        None => NonZeroUsize::MIN,
+    }
+}

@@ -1,0 +1,88 @@
+//! Looks at every host of a run before the first is touched.
+
+use std::{collections::HashMap, rc::Rc};
+
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::Semaphore;
+
+use super::{Digest, FleetNotice, Hearing, HostReport, LOOKS, LOOKS_PER_SERVER, Surveyed, hear};
+use crate::{
+    host::ServerName,
+    workflow::{
+        Project,
+        deploy::{DeployRequest, Notice, Prepared, prepare},
+        saved::SavedPlan,
+    },
+};
+
+/// Makes the plan of every host, many at once, and keeps little of each. Nothing is changed.
+/// The hosts' order stays.
+pub async fn survey(
+    project: &Project,
+    requests: Vec<(DeployRequest, ServerName)>,
+    hearing: &Hearing<'_>,
+) -> Vec<Surveyed> {
+    let gates: HashMap<_, _> = requests
+        .iter()
+        .map(|(_, server)| (server.clone(), Rc::new(Semaphore::new(LOOKS_PER_SERVER))))
+        .collect();
+    let looks = requests.into_iter().enumerate().map(|(place, (request, server))| {
+        let gate = Rc::clone(&gates[&server]);
+        async move {
+            let _turn = gate.acquire().await.expect("it is never closed");
+            let found = look(project, &request, place, hearing).await;
+            Surveyed { request, server, found }
+        }
+    });
+    stream::iter(looks).buffered(LOOKS).collect().await
+}
+
+async fn look(
+    project: &Project,
+    request: &DeployRequest,
+    place: usize,
+    hearing: &Hearing<'_>,
+) -> Result<Digest, HostReport> {
+    let mut listen = |notice| {
+        if matches!(notice, Notice::WaitingForLock(_)) {
+            hear(hearing, FleetNotice::Host { place, notice });
+        }
+    };
+    match prepare(project, request, &mut listen).await {
+        Ok(prepared) => {
+            let digest = Digest::of(&prepared, request);
+            hear(hearing, FleetNotice::Secrets(&prepared.redactor));
+            let planned = FleetNotice::Planned { place, prepared: &prepared, digest: &digest };
+            hear(hearing, planned);
+            prepared.leave().await;
+            Ok(digest)
+        }
+        Err(error) => {
+            let report = HostReport::of_error(&error);
+            hear(hearing, FleetNotice::Hindered { place, report: &report });
+            Err(report)
+        }
+    }
+}
+
+impl Digest {
+    /// Keeps what is needed of a plan.
+    fn of(prepared: &Prepared, request: &DeployRequest) -> Self {
+        let plan = &prepared.plan;
+        let commit = &prepared.desired.commit;
+        let touched = plan.upgrades.iter().map(|upgrade| {
+            upgrade.install.len() + upgrade.update.len()
+        });
+        Self {
+            saved: Box::new(SavedPlan::of(prepared, request)),
+            environment: prepared.desired.environment.clone(),
+            is_empty: prepared.is_empty(),
+            confirm: prepared.environment.confirm,
+            commit: (commit.id.short(), commit.subject.clone()),
+            live: plan.transaction.previous,
+            switch: plan.switch.to_string(),
+            interruption: plan.interruption.clone(),
+            modules: touched.sum(),
+        }
+    }
+}
