@@ -12,6 +12,7 @@ pub mod settings;
 pub mod source;
 
 pub mod client;
+pub mod fleet;
 
 pub mod plan;
 pub mod render;
