@@ -379,6 +379,7 @@ impl Terminal {
             }
             WorkflowError::Source(source) => self.error(source, source.hint().as_deref()),
             WorkflowError::Policy(policy) => self.error(policy, Some(&policy.hint())),
+            WorkflowError::Selection(selection) => self.error(selection, Some(&selection.hint())),
             WorkflowError::Usage { hint, .. } => self.error(error, hint.as_deref()),
             WorkflowError::Transport(transport) => {
                 self.error(transport, transport.hint().as_deref());
@@ -418,6 +419,7 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Config(_)
         | WorkflowError::Lint(_)
         | WorkflowError::Policy(_)
+        | WorkflowError::Selection(_)
         | WorkflowError::Render(_)
         | WorkflowError::Usage { .. } => ExitCode::Usage,
         WorkflowError::Source(SourceError::Git { .. }) => ExitCode::Unreachable,

@@ -128,7 +128,10 @@ impl Selection {
             let known = settings.servers.contains_key(name);
             if !known && !hosts.iter().any(|host| host.server == *name) {
                 let all = settings.servers.keys().map(ServerName::as_str);
-                let hint = near_or_all(name.as_str(), "servers", all);
+                let hint = match settings.servers.is_empty() {
+                    true => format!("describe it under [servers.{name}]"),
+                    false => near_or_all(name.as_str(), "servers", all),
+                };
                 return Err(SelectionError::UnknownServer { name: name.clone(), hint });
             }
         }
@@ -286,6 +289,7 @@ mod tests {
         let server = Selection { servers: servers(&["azure"]), ..Selection::default() };
         let error = chosen(&server).unwrap_err();
         assert_eq!(error.to_string(), "there is no server `azure` in config/deploy.toml");
+        assert_eq!(error.hint(), "describe it under [servers.azure]");
 
         let branch =
             Selection { branch: Some(Branch::parse("mian").unwrap()), ..Selection::default() };

@@ -3,6 +3,7 @@
 use crate::{
     causes::with_causes,
     dns::DnsError,
+    fleet::SelectionError,
     host::{ConfigError, HostName, ServerName},
     plan::{Holder, Obstacle},
     render::RenderError,
@@ -24,6 +25,9 @@ pub enum WorkflowError {
     /// What an environment takes.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// Which hosts are meant.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
     /// A template.
     #[error(transparent)]
     Render(#[from] RenderError),

@@ -8,7 +8,7 @@ use std::{
 
 /// The modules in the order in which data passes through them. Each may use
 /// those that stand before it, and no other.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "host",
     "layout",
     "odoo",
@@ -16,6 +16,7 @@ const ORDER: [&str; 17] = [
     "settings",
     "source",
     "client",
+    "fleet",
     "plan",
     "render",
     "setup",
@@ -48,7 +49,7 @@ const DOORS: [(&str, &[&str]); 7] = [
 ];
 
 /// Modules that neither read nor write anything.
-const PURE: [&str; 6] = ["plan", "render", "setup", "odoo", "layout", "client"];
+const PURE: [&str; 7] = ["plan", "render", "setup", "odoo", "layout", "client", "fleet"];
 
 /// Files that are as pure, in modules that are not.
 const PURE_FILES: [&str; 6] = [
