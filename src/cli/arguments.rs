@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod client;
+mod fleet;
 pub(super) mod server;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -13,11 +14,13 @@ use crate::source::Branch;
 pub(super) use client::{
     ClientAddArguments, ClientArguments, ClientCommand, ClientRemoveArguments,
 };
+pub(super) use fleet::{FleetArguments, ResumeArguments, SelectionArguments};
 
 /// Puts an Odoo instance live from Git: code, configuration, database modules
 /// and service together, or not at all.
 ///
-/// Without a command, deploys `--host` to the tip of `--branch`.
+/// Without a command, deploys `--host`, or every host that `--hosts`, `--environment`,
+/// `--server` or `--all` mean, to the tip of `--branch`.
 #[derive(Debug, Parser)]
 #[command(name = "deploy", version, max_term_width = 100, subcommand_negates_reqs = true)]
 pub struct Arguments {
@@ -33,6 +36,8 @@ pub struct Arguments {
     pub(super) target: Option<TargetArguments>,
     #[command(flatten)]
     pub(super) deploy: DeployArguments,
+    #[command(flatten)]
+    pub(super) fleet: FleetArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,6 +49,9 @@ pub(super) enum Command {
     /// Adopts an Odoo that was set up by hand: writes its host file and records what runs as
     /// release 0. Nothing is moved or restarted.
     Adopt(super::adopt::AdoptArguments),
+    /// Goes on with a deploy of many hosts: those that are not where it was to bring them, at
+    /// the commit that it was for.
+    Resume(ResumeArguments),
     /// Takes a host back to a release that was verified on it before.
     Rollback(RollbackArguments),
     /// Shows what runs on a host, or on all hosts, whether it is well, and what waits to be
@@ -89,8 +97,16 @@ pub(super) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(super) struct TargetArguments {
     /// The host: a file of `config/hosts`, by its name without `.conf`.
-    #[arg(long, value_parser = HostName::parse, value_name = "HOSTNAME")]
-    pub host: HostName,
+    #[arg(
+        long,
+        value_parser = HostName::parse,
+        value_name = "HOSTNAME",
+        required_unless_present_any = ["hosts", "environment", "server", "all"],
+        conflicts_with_all = ["hosts", "environment", "server", "all"]
+    )]
+    pub host: Option<HostName>,
+    #[command(flatten)]
+    pub(super) selection: SelectionArguments,
     /// The branch; the environment's own where none is named.
     #[arg(long, value_parser = Branch::parse, value_name = "BRANCH", conflicts_with = "commit")]
     pub branch: Option<Branch>,
@@ -122,6 +138,13 @@ pub(super) struct TargetArguments {
     /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
+}
+
+impl TargetArguments {
+    /// Returns the host, where it is about one.
+    pub(super) const fn one_host(&self) -> &HostName {
+        self.host.as_ref().expect("without a selection clap asks for it")
+    }
 }
 
 /// Where the configuration comes from.
@@ -429,7 +452,7 @@ mod tests {
     fn a_deploy_needs_no_command() {
         let arguments = parse("deploy --host a.example --branch main").unwrap();
         let target = arguments.target.unwrap();
-        assert_eq!(target.host.as_str(), "a.example");
+        assert_eq!(target.one_host().as_str(), "a.example");
         assert_eq!(target.update_modules, "changed");
     }
 

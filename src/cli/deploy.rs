@@ -38,7 +38,7 @@ pub(super) async fn plan(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let request = request(&arguments.target)?;
+    let request = request(&arguments.target, arguments.target.one_host())?;
     let prepared = make(&project, &request, terminal).await?;
     if let Some(path) = &arguments.out {
         plan_file::write(path, &SavedPlan::of(&prepared, &request))?;
@@ -59,7 +59,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
     let message = arguments.message.as_deref();
-    let mut announcement = Announcement::begin(&project, &target.host, message);
+    let mut announcement = Announcement::begin(&project, target.one_host(), message);
     let ended = deploy(&project, target, arguments, &mut announcement, terminal).await;
     conclude_with_news(announcement, &ended, &project, arguments, terminal).await;
     ended
@@ -91,7 +91,7 @@ async fn deploy(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let began = Instant::now();
-    let mut request = request(target)?;
+    let mut request = request(target, target.one_host())?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
     let prepared = make(project, &request, terminal).await?;
@@ -189,7 +189,7 @@ pub(super) async fn planned(
 
 /// Shows a plan, and what should be known before it is carried out.
 fn show(prepared: &Prepared, terminal: &mut Terminal) {
-    terminal.know_secrets(prepared.redactor.clone());
+    terminal.know_secrets(&prepared.redactor);
     for note in prepared.notes.iter().chain(&prepared.plan.warnings) {
         terminal.warning(note);
     }
@@ -197,7 +197,11 @@ fn show(prepared: &Prepared, terminal: &mut Terminal) {
     terminal.json(&json::plan(prepared));
 }
 
-fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
+/// Returns what is asked for on the command line, for a host.
+pub(super) fn request(
+    target: &TargetArguments,
+    host: &HostName,
+) -> Result<DeployRequest, WorkflowError> {
     Ok(DeployRequest {
         revision: match (&target.branch, &target.commit) {
             (Some(branch), _) => Revision::Branch(branch.clone()),
@@ -211,7 +215,7 @@ fn request(target: &TargetArguments) -> Result<DeployRequest, WorkflowError> {
         update: update(&target.update_modules)?,
         install: target.install.clone(),
         on_drift: if target.overwrite_drift { OnDrift::Overwrite } else { OnDrift::Refuse },
-        ..request_for(&target.host)?
+        ..request_for(host)?
     })
 }
 

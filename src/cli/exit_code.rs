@@ -23,6 +23,8 @@ pub enum ExitCode {
     Reverted,
     /// Failed, and the way back failed too.
     Broken,
+    /// Part of the hosts of a run failed, or were not begun.
+    PartFailed,
     /// The saved plan is stale, or was applied already; nothing was touched.
     Stale,
     /// Live and healthy on the server, but not verified from outside.
@@ -33,7 +35,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Success,
         Self::Bug,
         Self::Usage,
@@ -43,6 +45,7 @@ impl ExitCode {
         Self::Refused,
         Self::Reverted,
         Self::Broken,
+        Self::PartFailed,
         Self::Stale,
         Self::NotVerified,
         Self::Interrupted,
@@ -61,6 +64,7 @@ impl ExitCode {
             Self::Refused => 6,
             Self::Reverted => 7,
             Self::Broken => 8,
+            Self::PartFailed => 9,
             Self::Stale => 10,
             Self::NotVerified => 11,
             Self::Interrupted => 130,

@@ -17,6 +17,7 @@ mod client;
 mod completions;
 mod deploy;
 mod dns;
+mod fleet;
 mod follow;
 mod history;
 mod hosts;
@@ -31,6 +32,7 @@ mod status;
 
 mod interrupts;
 mod json;
+mod lanes;
 mod plan_file;
 mod plan_view;
 mod terminal;

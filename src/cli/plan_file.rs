@@ -12,11 +12,18 @@ use crate::workflow::{WorkflowError, saved::SavedPlan};
 
 /// Writes a plan; the file is its owner's only, and there as a whole or not at all.
 pub(super) fn write(path: &Path, plan: &SavedPlan) -> Result<(), WorkflowError> {
+    replace(path, &plan.text()).map_err(|error| failed("write", path, &error))
+}
+
+/// Replaces a file of this user's own as a whole.
+///
+/// # Errors
+/// Fails where its directory cannot be written to.
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let written = NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
-        .and_then(|mut file| file.write_all(plan.text().as_bytes()).map(|()| file))
-        .and_then(|file| file.persist(path).map_err(|error| error.error));
-    written.map(drop).map_err(|error| failed("write", path, &error))
+    let mut file = NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// Reads a plan.

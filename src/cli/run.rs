@@ -8,8 +8,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 use super::{
     Arguments, ExitCode, adopt, agent, apply,
     arguments::{Command, LockCommand},
-    attach, client, completions, deploy, dns, history, hosts, init, lint, lock, logs, render,
-    rollback, server, status,
+    attach, client, completions, deploy, dns, fleet, history, hosts, init, lint, lock, logs,
+    render, rollback, server, status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
@@ -44,7 +44,11 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         });
     }
     match (arguments.command, arguments.target) {
+        (Some(Command::Plan(plan)), _) if plan.target.selection.is_given() => {
+            fleet::plan(&directory, &plan, terminal)
+        }
         (Some(Command::Plan(plan)), _) => deploy::plan(&directory, &plan, terminal),
+        (Some(Command::Resume(arguments)), _) => fleet::resume(&directory, &arguments, terminal),
         (Some(Command::Adopt(arguments)), _) => adopt::run(&directory, &arguments, terminal),
         (Some(Command::Apply(arguments)), _) => apply::run(&directory, &arguments, terminal),
         (Some(Command::Status(arguments)), _) => status::run(&directory, &arguments, terminal),
@@ -62,6 +66,9 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Server(arguments)), _) => server::run(&directory, &arguments, terminal),
         (Some(Command::Completions { shell }), _) => Ok(completions::run(shell)),
         (Some(Command::Agent(arguments)), _) => Ok(agent::run(arguments, terminal)),
+        (None, Some(target)) if target.selection.is_given() => {
+            fleet::run(&directory, &target, &arguments.deploy, &arguments.fleet, terminal)
+        }
         (None, Some(target)) => deploy::run(&directory, &target, &arguments.deploy, terminal),
         (None, None) => Ok(terminal.no_command()),
     }
@@ -80,6 +87,7 @@ fn json(arguments: &Arguments) -> bool {
             LockCommand::Status(status) => status.json,
             LockCommand::Break(broken) => broken.json,
         },
+        (Some(Command::Resume(resume)), _) => resume.json,
         (Some(Command::Rollback(rollback)), _) => rollback.json,
         (Some(Command::Dns(dns)), _) => dns.json(),
         (Some(Command::Hosts(hosts)), _) => hosts.json,

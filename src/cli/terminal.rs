@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::{select, sync::oneshot};
 
-use super::{ExitCode, interrupts::Interrupts, json, words};
+use super::{ExitCode, interrupts::Interrupts, json, lanes::Lanes, words};
 use crate::{
     causes::with_causes,
     host::{
@@ -32,6 +32,7 @@ pub(super) struct Terminal {
     interactive: bool,
     redactor: Redactor,
     progress: Option<ProgressBar>,
+    lanes: Lanes,
     steps: usize,
     step: String,
     interrupts: Option<Interrupts>,
@@ -71,6 +72,7 @@ impl Terminal {
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
             redactor: Redactor::default(),
             progress: None,
+            lanes: Lanes::default(),
             steps: 0,
             step: String::new(),
             interrupts: None,
@@ -107,9 +109,9 @@ impl Terminal {
         self.note(&line);
     }
 
-    /// Masks these secrets in everything that is printed from now on.
-    pub(super) fn know_secrets(&mut self, redactor: Redactor) {
-        self.redactor = redactor;
+    /// Masks these secrets, too, in everything that is printed from now on.
+    pub(super) fn know_secrets(&mut self, redactor: &Redactor) {
+        self.redactor.join(redactor);
     }
 
     /// Tells whether a person can be asked.
@@ -152,7 +154,7 @@ impl Terminal {
         let line = self.redactor.redact(line);
         match &self.progress {
             Some(progress) => progress.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            None => self.lanes.suspend(|| eprintln!("{line}")),
         }
     }
 
@@ -179,8 +181,21 @@ impl Terminal {
         progress.set_message(text);
     }
 
+    /// Shows what is going on with one of many, on a terminal only.
+    pub(super) fn lane(&mut self, place: usize, text: &str) {
+        if self.interactive && !self.json {
+            self.lanes.show(place, self.redactor.redact(text));
+        }
+    }
+
+    /// Nothing is going on with it any more.
+    pub(super) fn end_lane(&mut self, place: usize) {
+        self.lanes.end(place);
+    }
+
     /// Nothing is going on any more.
     pub(super) fn idle(&mut self) {
+        self.lanes.clear();
         if let Some(progress) = self.progress.take() {
             progress.finish_and_clear();
         }

@@ -120,9 +120,8 @@ mod tests {
             max_unreachable: Amount::Hosts(0),
             on_failure: OnFailure::Stop,
         };
-        let hosts = ["a.example", "b.example", "c.example"].map(|name| {
-            (HostName::parse(name).unwrap(), ServerName::parse("vps-1").unwrap())
-        });
+        let hosts = ["a.example", "b.example", "c.example"]
+            .map(|name| (HostName::parse(name).unwrap(), ServerName::parse("vps-1").unwrap()));
         Run::new("id".to_owned(), "/srv/platform".into(), "wish".to_owned(), rules, hosts)
     }
 

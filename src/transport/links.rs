@@ -33,7 +33,12 @@ enum Slot {
     #[default]
     Untried,
     Open(Connection),
-    Failed { at: Instant, address: String, message: String, hint: Option<String> },
+    Failed {
+        at: Instant,
+        address: String,
+        message: String,
+        hint: Option<String>,
+    },
 }
 
 impl std::fmt::Debug for Slot {
@@ -62,7 +67,9 @@ impl Links {
         machine: &Machine,
     ) -> Result<Connection, TransportError> {
         let Some(shared) = &self.0 else { return Connection::open(name, server, machine).await };
-        let slot = Arc::clone(shared.slots.lock().expect("no one panics").entry(name.clone()).or_default());
+        let slot = Arc::clone(
+            shared.slots.lock().expect("no one panics").entry(name.clone()).or_default(),
+        );
         // Whoever comes second waits for the first, and takes what that one got.
         let mut slot = slot.lock().await;
         match &*slot {

@@ -6,7 +6,7 @@ mod end;
 mod one;
 mod survey;
 
-use std::{cell::RefCell, num::NonZeroUsize};
+use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +119,7 @@ pub enum FleetNotice<'a> {
         /// The host's place.
         place: usize,
         /// What.
-        notice: Notice,
+        notice: &'a Notice,
     },
     /// What should be known of a host, and changes nothing.
     Warned {
@@ -166,11 +166,4 @@ pub enum Wish {
 #[must_use]
 pub fn names(surveyed: &[Surveyed]) -> Vec<(HostName, ServerName)> {
     surveyed.iter().map(|one| (one.request.host.clone(), one.server.clone())).collect()
-}
-
-const fn at_least_one(number: usize) -> NonZeroUsize {
-    match NonZeroUsize::new(number) {
-        Some(number) => number,
-        None => NonZeroUsize::MIN,
-    }
 }

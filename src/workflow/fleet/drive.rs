@@ -97,7 +97,9 @@ impl<'a> Drive<'a> {
                     self.turn(place).roll_back(request, to, self.with_database).await
                 }
                 None => HostReport {
-                    problem: Some("it had no release before: there is nothing to go back to".into()),
+                    problem: Some(
+                        "it had no release before: there is nothing to go back to".into(),
+                    ),
                     ..HostReport::of_end(End::Refused, None)
                 },
             };
@@ -113,10 +115,8 @@ impl<'a> Drive<'a> {
 /// A host that could not be taken back is as the run left it.
 fn stays_live(report: HostReport, course: &Course, place: usize) -> HostReport {
     use crate::fleet::Turn as T;
-    let is_untouched = matches!(
-        report.end,
-        End::Refused | End::Locked | End::Unreachable | End::Reverted
-    );
+    let is_untouched =
+        matches!(report.end, End::Refused | End::Locked | End::Unreachable | End::Reverted);
     match course.runners()[place].turn {
         T::Ended(before) if is_untouched => {
             let problem = report.problem.map(|problem| format!("not taken back: {problem}"));

@@ -172,12 +172,12 @@ impl Turn<'_> {
     }
 
     fn listener(&self) -> impl FnMut(Notice) {
-        |notice| hear(self.hearing, FleetNotice::Host { place: self.place, notice })
+        |notice| hear(self.hearing, FleetNotice::Host { place: self.place, notice: &notice })
     }
 
     fn tell(&self, event: Event) {
         let notice = Notice::Event(event);
-        hear(self.hearing, FleetNotice::Host { place: self.place, notice });
+        hear(self.hearing, FleetNotice::Host { place: self.place, notice: &notice });
     }
 
     fn warn(&self, text: String) {
@@ -195,6 +195,6 @@ impl Turn<'_> {
 /// Waits until the operator wants to wait no longer.
 async fn left(wish: &mut watch::Receiver<Wish>) {
     if wish.wait_for(|wish| *wish == Wish::Leave).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

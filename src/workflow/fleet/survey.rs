@@ -45,7 +45,7 @@ async fn look(
 ) -> Result<Digest, HostReport> {
     let mut listen = |notice| {
         if matches!(notice, Notice::WaitingForLock(_)) {
-            hear(hearing, FleetNotice::Host { place, notice });
+            hear(hearing, FleetNotice::Host { place, notice: &notice });
         }
     };
     match prepare(project, request, &mut listen).await {
@@ -70,9 +70,8 @@ impl Digest {
     fn of(prepared: &Prepared, request: &DeployRequest) -> Self {
         let plan = &prepared.plan;
         let commit = &prepared.desired.commit;
-        let touched = plan.upgrades.iter().map(|upgrade| {
-            upgrade.install.len() + upgrade.update.len()
-        });
+        let touched =
+            plan.upgrades.iter().map(|upgrade| upgrade.install.len() + upgrade.update.len());
         Self {
             saved: Box::new(SavedPlan::of(prepared, request)),
             environment: prepared.desired.environment.clone(),

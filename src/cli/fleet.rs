@@ -1,0 +1,348 @@
+//! Runs over many hosts: `deploy --environment …`, `deploy plan --all`, `deploy resume`.
+
+mod file;
+mod show;
+
+use std::{cell::RefCell, collections::BTreeSet, path::Path, time::Instant};
+
+use tokio::{select, sync::watch};
+
+use self::{
+    file::Runs,
+    show::{Board, Finished, conclude, plan_table},
+};
+use super::{
+    ExitCode,
+    arguments::{
+        ConfigSource, DeployArguments, FleetArguments, PlanArguments, ResumeArguments,
+        TargetArguments,
+    },
+    deploy::{request, request_for},
+    surroundings::surroundings,
+    terminal::Terminal,
+};
+use crate::{
+    fleet::{Course, FleetHost, Run, Turn},
+    host::{Host, HostName, ServerName, host_names},
+    transport::Links,
+    workflow::{
+        Project, WorkflowError,
+        deploy::{DeployRequest, Revision, Tips},
+        fleet::{Drive, FleetNotice, FleetWish, Surveyed, Wish, carry_out, names, survey},
+    },
+};
+
+/// Looks at many hosts and leaves.
+#[tokio::main]
+pub(super) async fn plan(
+    directory: &Path,
+    arguments: &PlanArguments,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    if arguments.out.is_some() {
+        return Err(WorkflowError::Usage {
+            message: "a plan that is saved is one host's".to_owned(),
+            hint: Some("give `--host`, or leave `--out` out".to_owned()),
+        });
+    }
+    let project = open(directory)?;
+    let target = &arguments.target;
+    let chosen = choose(&project, target)?;
+    let wish = wish(&project, target, None, &chosen, false)?;
+    let requests = requests(target, &wish, &chosen)?;
+    let surveyed = look(&project, requests, terminal).await;
+    project.machine.links.close().await;
+    plan_table(&surveyed, terminal);
+    let changes = surveyed.iter().any(|one| one.found.as_ref().is_ok_and(|found| !found.is_empty));
+    let hindered = show::hindered(&surveyed);
+    Ok(match hindered {
+        Some(code) => code,
+        None if changes && arguments.exit_code => ExitCode::Changes,
+        None => ExitCode::Success,
+    })
+}
+
+/// Deploys to many hosts.
+#[tokio::main]
+pub(super) async fn run(
+    directory: &Path,
+    target: &TargetArguments,
+    arguments: &DeployArguments,
+    fleet: &FleetArguments,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    let project = open(directory)?;
+    let chosen = choose(&project, target)?;
+    let message = arguments.message.as_deref();
+    let wish = wish(&project, target, message, &chosen, fleet.with_database)?;
+    let mut requests = requests(target, &wish, &chosen)?;
+    for (request, _) in &mut requests {
+        request.wait_lock = arguments.wait_lock.unwrap_or_default();
+    }
+    let id = requests.first().map(|(request, _)| request.id.to_string()).unwrap_or_default();
+    let hosts = chosen.iter().map(|host| (host.host.clone(), host.server.clone()));
+    let root = project.repository.root().to_owned();
+    let run = Run::new(id, root, wish, fleet.rules(), hosts);
+    let consent = Consent { dry_run: arguments.dry_run, yes: arguments.yes };
+    let ended = deploy(&project, run, requests, consent, terminal).await;
+    project.machine.links.close().await;
+    ended
+}
+
+/// Goes on with a run that ended before its last host.
+#[tokio::main]
+pub(super) async fn resume(
+    directory: &Path,
+    arguments: &ResumeArguments,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    let project = open(directory)?;
+    let run = Runs::of(&project).read(arguments.run.as_deref(), &project)?;
+    let left: Vec<_> =
+        run.left().into_iter().map(|host| (host.host.clone(), host.server.clone())).collect();
+    if left.is_empty() {
+        terminal.result(&format!("run {} is complete: nothing is left of it", run.id));
+        return Ok(ExitCode::Success);
+    }
+    terminal.note(&format!("run {}: {} of {} hosts are left", run.id, left.len(), run.hosts.len()));
+    run.wish.tips.verify(&project)?;
+    let requests = left
+        .into_iter()
+        .map(|(host, server)| Ok((again(&run.wish, request_for(&host)?), server)))
+        .collect::<Result<Vec<_>, WorkflowError>>()?;
+    let consent = Consent { dry_run: arguments.dry_run, yes: arguments.yes };
+    let ended = deploy(&project, run, requests, consent, terminal).await;
+    project.machine.links.close().await;
+    ended
+}
+
+/// What is asked before anything is done.
+#[derive(Debug, Clone, Copy)]
+struct Consent {
+    dry_run: bool,
+    yes: bool,
+}
+
+/// Opens the repository; the hosts of a server share one connection.
+fn open(directory: &Path) -> Result<Project, WorkflowError> {
+    let mut surroundings = surroundings();
+    surroundings.machine.links = Links::shared();
+    Project::open(directory, surroundings)
+}
+
+/// Finds the hosts that are meant.
+fn choose(project: &Project, target: &TargetArguments) -> Result<Vec<FleetHost>, WorkflowError> {
+    let mut all = Vec::new();
+    for name in host_names(&project.files)? {
+        let host = Host::load(&project.files, &name)?;
+        let branch = project.settings.environment(&host.environment)?.branch.clone();
+        let Host { name: host, environment, server, .. } = host;
+        all.push(FleetHost { host, environment, branch, server });
+    }
+    let chosen = target.selection.selection().choose(&all, &project.settings)?;
+    if chosen.is_empty() {
+        return Err(WorkflowError::Usage {
+            message: "no host is meant".to_owned(),
+            hint: Some("`deploy hosts` lists all".to_owned()),
+        });
+    }
+    Ok(chosen)
+}
+
+/// Fetches every branch that counts, once, and says what each host is asked for.
+fn wish(
+    project: &Project,
+    target: &TargetArguments,
+    message: Option<&str>,
+    chosen: &[FleetHost],
+    with_database: bool,
+) -> Result<FleetWish, WorkflowError> {
+    if target.commit.is_some() || target.config_from == ConfigSource::WorkingTree {
+        let what = if target.commit.is_some() { "--commit" } else { "--config-from working-tree" };
+        return Err(WorkflowError::Usage {
+            message: format!("`{what}` is for one host"),
+            hint: Some("give `--host`".to_owned()),
+        });
+    }
+    let own = chosen.iter().map(|host| host.branch.clone());
+    let branches: BTreeSet<_> = own.chain(target.branch.clone()).collect();
+    let sample = request(target, &chosen[0].host)?;
+    Ok(FleetWish {
+        branch: target.branch.clone(),
+        tips: Tips::fetch(project, branches)?,
+        config_from: sample.config_from,
+        update: sample.update,
+        install: sample.install,
+        on_drift: sample.on_drift,
+        message: message.map(str::to_owned),
+        with_database,
+    })
+}
+
+fn requests(
+    target: &TargetArguments,
+    wish: &FleetWish,
+    chosen: &[FleetHost],
+) -> Result<Vec<(DeployRequest, ServerName)>, WorkflowError> {
+    let of =
+        |host: &FleetHost| Ok((again(wish, request(target, &host.host)?), host.server.clone()));
+    chosen.iter().map(of).collect()
+}
+
+/// Asks for what a run is about.
+fn again(wish: &FleetWish, request: DeployRequest) -> DeployRequest {
+    DeployRequest {
+        revision: wish.branch.clone().map_or(Revision::EnvironmentBranch, Revision::Branch),
+        config_from: wish.config_from,
+        update: wish.update.clone(),
+        install: wish.install.clone(),
+        on_drift: wish.on_drift,
+        message: wish.message.clone(),
+        tips: Some(std::sync::Arc::new(wish.tips.clone())),
+        ..request
+    }
+}
+
+async fn look(
+    project: &Project,
+    requests: Vec<(DeployRequest, ServerName)>,
+    terminal: &mut Terminal,
+) -> Vec<Surveyed> {
+    let hosts: Vec<_> = requests.iter().map(|(request, _)| request.host.clone()).collect();
+    let mut board = Board::new(&hosts, terminal);
+    let mut hear = |notice: FleetNotice<'_>| board.hear(&notice);
+    let surveyed = survey(project, requests, &RefCell::new(&mut hear)).await;
+    board.terminal.idle();
+    surveyed
+}
+
+/// Looks at every host, asks for consent, and lets the hosts have their turns.
+async fn deploy(
+    project: &Project,
+    run: Run<FleetWish>,
+    requests: Vec<(DeployRequest, ServerName)>,
+    consent: Consent,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, WorkflowError> {
+    let interrupts = terminal.interrupts();
+    interrupts.gate().close();
+    let looked = select! {
+        looked = look(project, requests, terminal) => Some(looked),
+        _ = interrupts.next() => None,
+    };
+    let Some(surveyed) = looked else { return Err(WorkflowError::Declined) };
+    plan_table(&surveyed, terminal);
+    let mut course = Course::new(names(&surveyed), run.rules.clone());
+    for (place, one) in surveyed.iter().enumerate() {
+        if let Err(report) = &one.found {
+            course.end(place, report.end);
+        }
+    }
+    let nothing =
+        surveyed.iter().all(|one| one.found.as_ref().map_or(true, |found| found.is_empty));
+    if course.stop().is_some() || nothing || consent.dry_run {
+        return Ok(show::untouched(&surveyed, consent.dry_run, terminal));
+    }
+    if !confirmed(&surveyed, consent, terminal).await {
+        return Err(WorkflowError::Declined);
+    }
+    let mut attempt = Attempt { project, run, surveyed, course };
+    attempt.carry_out(terminal).await
+}
+
+async fn confirmed(surveyed: &[Surveyed], consent: Consent, terminal: &mut Terminal) -> bool {
+    let found = surveyed.iter().filter_map(|one| one.found.as_ref().ok());
+    let asks = found.clone().any(|digest| digest.confirm && !digest.is_empty);
+    if consent.yes || !asks || !terminal.is_interactive() {
+        return true;
+    }
+    let number = found.filter(|digest| !digest.is_empty).count();
+    terminal.confirm(&format!("Deploy this to {number} hosts?")).await
+}
+
+/// A run that is carried out.
+struct Attempt<'a> {
+    project: &'a Project,
+    run: Run<FleetWish>,
+    surveyed: Vec<Surveyed>,
+    course: Course,
+}
+
+impl Attempt<'_> {
+    async fn carry_out(&mut self, terminal: &mut Terminal) -> Result<ExitCode, WorkflowError> {
+        let began = Instant::now();
+        let runs = Runs::of(self.project);
+        self.note_all();
+        runs.write(&self.run)?;
+        let interrupts = terminal.interrupts();
+        let (say, wish) = watch::channel(Wish::GoOn);
+        let hosts: Vec<HostName> =
+            self.surveyed.iter().map(|one| one.request.host.clone()).collect();
+        let mut board = Board::new(&hosts, terminal);
+        let run = RefCell::new(&mut self.run);
+        let mut hear = |notice: FleetNotice<'_>| {
+            board.hear(&notice);
+            if let FleetNotice::Ended { place, report } = &notice {
+                let mut run = run.borrow_mut();
+                note(&mut run, &hosts[*place], report);
+                // A run that cannot be written goes on: its hosts matter more.
+                if let Err(error) = runs.write(&run) {
+                    board.terminal.warning(&error.to_string());
+                }
+            }
+        };
+        let hearing = RefCell::new(&mut hear as &mut dyn FnMut(FleetNotice<'_>));
+        let again = |request: &DeployRequest| DeployRequest {
+            id: request_for(&request.host).map_or_else(|_| request.id.clone(), |new| new.id),
+            ..request.clone()
+        };
+        let drive = Drive {
+            project: self.project,
+            hearing: &hearing,
+            wish,
+            with_database: run.borrow().wish.with_database,
+            again: &again,
+        };
+        let driven = carry_out(drive, &self.surveyed, &mut self.course);
+        let reports = select! {
+            biased;
+            reports = driven => reports,
+            () = async {
+                loop {
+                    interrupts.next().await;
+                    let next = if *say.borrow() == Wish::GoOn { Wish::BeginNoMore } else { Wish::Leave };
+                    say.send_replace(next);
+                }
+            } => unreachable!("interrupts are waited for without end"),
+        };
+        terminal.idle();
+        self.run.stop = self.course.stop();
+        runs.write(&self.run)?;
+        runs.prune();
+        let turns: Vec<Turn> = self.course.runners().iter().map(|runner| runner.turn).collect();
+        let finished = Finished {
+            run: &self.run,
+            surveyed: &self.surveyed,
+            turns: &turns,
+            reports: &reports,
+            took: began.elapsed(),
+        };
+        Ok(conclude(&finished, terminal))
+    }
+
+    /// Notes the ends of hosts whose checks failed.
+    fn note_all(&mut self) {
+        for one in &self.surveyed {
+            if let Err(report) = &one.found {
+                note(&mut self.run, &one.request.host, report);
+            }
+        }
+    }
+}
+
+fn note(run: &mut Run<FleetWish>, host: &HostName, report: &crate::workflow::fleet::HostReport) {
+    if let Some(one) = run.hosts.iter_mut().find(|one| one.host == *host) {
+        one.end = Some(report.end);
+        one.problem.clone_from(&report.problem);
+    }
+}
