@@ -14,6 +14,23 @@ use crate::{
 pub(crate) const CHECKOUT: &str = "/opt/odoo/custom_addons";
 const DEVICE: &str = "<field name=\"device\"/>";
 
+/// Its unit.
+const UNIT: &str = "\
+[Unit]
+Description=Odoo, as somebody set it up
+After=postgresql.service
+
+[Service]
+User=odoo
+Group=odoo
+ExecStart=/usr/bin/odoo --config /etc/odoo/odoo.conf --logfile /var/log/odoo/odoo-server.log
+KillMode=mixed
+Restart=always
+
+[Install]
+WantedBy=multi-user.target
+";
+
 /// A server whose host was not set up by the tool: unit `odoo`, /etc/odoo/odoo.conf with
 /// clear passwords, a checkout of the platform repository, a vhost of its own.
 pub(crate) fn by_hand(name: &str) -> World {
@@ -33,20 +50,7 @@ pub(crate) fn by_hand_on(name: &str, disk: Disk) -> World {
         rm -rf /etc/systemd/system/odoo-{HOST}.service*
         rm -f /etc/systemd/system/odoo.service
         cat >/etc/systemd/system/odoo.service <<'END'
-[Unit]
-Description=Odoo, as somebody set it up
-After=postgresql.service
-
-[Service]
-User=odoo
-Group=odoo
-ExecStart=/usr/bin/odoo --config /etc/odoo/odoo.conf --logfile /var/log/odoo/odoo-server.log
-KillMode=mixed
-Restart=always
-
-[Install]
-WantedBy=multi-user.target
-END
+{UNIT}END
         cat >/etc/odoo/odoo.conf <<'END'
 [options]
 ; by hand
@@ -86,6 +90,15 @@ END
         systemctl daemon-reload; systemctl reload nginx"
     );
     server.script(&script).ok();
+    database_by_hand(server);
+    clone(&world);
+    server.script("systemctl enable --quiet --now odoo").ok();
+    server.wait_until_served();
+    world
+}
+
+/// Gives the role a password, and the database nothing of the tool.
+fn database_by_hand(server: &Server) {
     let sql = format!(
         "ALTER ROLE odoo PASSWORD '{SECRET}-db';
          DELETE FROM ir_config_parameter WHERE key LIKE 'odoo_deploy.%';
@@ -94,10 +107,6 @@ END
     server.psql(DATABASE, &sql);
     // Else a power cut would move the sequence on.
     server.psql(DATABASE, "CHECKPOINT");
-    clone(&world);
-    server.script("systemctl enable --quiet --now odoo").ok();
-    server.wait_until_served();
-    world
 }
 
 /// Clones the platform repository onto the server, as its user would.

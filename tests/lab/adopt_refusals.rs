@@ -1,8 +1,6 @@
 //! What is not adopted, and what keeps an adopted host from its first deploy: each is said
 //! clearly, and nothing is touched.
 
-#![expect(clippy::disallowed_methods, reason = "looks at the server's disk")]
-
 use crate::{
     adopt::{CHECKOUT, Old, adopt, by_hand},
     world::{HOST, SECRET, World},

@@ -1,5 +1,7 @@
 //! A deploy key: it deploys its hosts, and does nothing else, whatever its holder tries.
 
+#![expect(clippy::disallowed_methods, reason = "makes keys and runs ssh with them")]
+
 use std::{
     fs,
     io::{Read as _, Write as _},

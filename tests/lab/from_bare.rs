@@ -235,7 +235,7 @@ fn nothing_is_left_to_do(scene: &Scene, all: &[Instance]) {
         .expect_said("nothing to do");
     for client in CLIENTS {
         let again = ["client", "add", client, "--server", "vps-1"];
-        scene.run(&again).expect_code(2).expect_said("there already");
+        scene.run(&again).expect_code(2).expect_said("already");
     }
     for instance in all {
         scene.deploy(&instance.hostname, &[]).expect_code(0).expect_said("nothing to do");
@@ -279,7 +279,8 @@ fn refusals_touch_nothing(scene: &Scene) {
     let taken = taken.lines().find(|line| line.starts_with("http_port")).unwrap();
     scene.world.edit(&conf, port, taken);
     commit("Give it the port of another");
-    scene.deploy(&host, &[]).expect_code(2).expect_said("http_port");
+    let run = scene.deploy(&host, &[]).expect_code(6);
+    run.expect_said("acme.somosblink.com on the same server already has port");
     assert_same(&before, &scene.everything());
 
     scene.world.git(&["rm", "-q", &conf, &scene.world.host_conf(&format!("gamma-test.{DOMAIN}"))]);

@@ -128,6 +128,22 @@ fn two_new_hosts_get_accounts_of_their_own_and_do_not_see_each_other() {
 
     run(&world, &["--host", ACME, "-vv"]).expect_code(0);
     run(&world, &["--host", BETA, "--json", "-vv"]).expect_code(0);
+    accounts_are_their_own(server);
+    nobody_sees_another(server);
+
+    world.edit(&world.host_conf(BETA), "install", "upgrade_timeout = 2h\ninstall");
+    world.edit("config/base.conf", "workers = 2", "workers = 3");
+    world.commit("Give Odoo a worker more");
+    run(&world, &["--host", BETA]).expect_code(0);
+    let kept = server.path("/opt/odoo/beta.somosblink.com/provisioned.json");
+    assert!(fs::read_to_string(kept).unwrap().contains("\"user\":true"));
+
+    let (processes, _) = witness.stop();
+    assert_eq!(processes.into_iter().collect::<Vec<_>>(), [""; 0]);
+    secrets_are_where_they_belong(server);
+}
+
+fn accounts_are_their_own(server: &Server) {
     let roles = server.psql(
         "postgres",
         "SELECT rolname, rolsuper, rolcreatedb, rolcreaterole FROM pg_roles
@@ -146,7 +162,9 @@ fn two_new_hosts_get_accounts_of_their_own_and_do_not_see_each_other() {
          750 acme:acme\n750 beta:beta\n\
          {\"schema\":1,\"user\":true,\"role\":true,\"certificate\":false}"
     );
+}
 
+fn nobody_sees_another(server: &Server) {
     for (host, database) in [(ACME, "acme"), (BETA, "beta")] {
         assert_eq!(server.get_as(host, "/web/login").status, 200);
         assert_ne!(server.get_as(host, "/web/database/manager").status, 200);
@@ -164,17 +182,6 @@ fn two_new_hosts_get_accounts_of_their_own_and_do_not_see_each_other() {
         let look = server.shell(&["runuser", "-u", client, "--", "ls", &files]);
         assert!(look.stderr.contains("Permission denied"), "{look:?}");
     }
-
-    world.edit(&world.host_conf(BETA), "install", "upgrade_timeout = 2h\ninstall");
-    world.edit("config/base.conf", "workers = 2", "workers = 3");
-    world.commit("Give Odoo a worker more");
-    run(&world, &["--host", BETA]).expect_code(0);
-    let kept = server.path("/opt/odoo/beta.somosblink.com/provisioned.json");
-    assert!(fs::read_to_string(kept).unwrap().contains("\"user\":true"));
-
-    let (processes, _) = witness.stop();
-    assert_eq!(processes.into_iter().collect::<Vec<_>>(), [""; 0]);
-    secrets_are_where_they_belong(server);
 }
 
 /// The role's password stands in odoo.conf, and admin's nowhere.

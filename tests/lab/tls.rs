@@ -1,5 +1,7 @@
 //! Certificates: from an authority of the lab's own, obtained, renewed and refused.
 
+#![expect(clippy::disallowed_methods, reason = "writes roots and proofs, on the server's disk")]
+
 use std::{
     sync::{
         Arc,
