@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::host::{HostName, KeyName, ModuleName, parse_duration};
 use crate::source::Branch;
+use crate::workflow::WorkflowError;
 
 pub(super) use client::{
     ClientAddArguments, ClientArguments, ClientCommand, ClientRemoveArguments,
@@ -33,7 +34,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     #[command(flatten)]
-    pub(super) target: Option<TargetArguments>,
+    pub(super) target: TargetArguments,
     #[command(flatten)]
     pub(super) deploy: DeployArguments,
     #[command(flatten)]
@@ -101,7 +102,6 @@ pub(super) struct TargetArguments {
         long,
         value_parser = HostName::parse,
         value_name = "HOSTNAME",
-        required_unless_present_any = ["hosts", "environment", "server", "all"],
         conflicts_with_all = ["hosts", "environment", "server", "all"]
     )]
     pub host: Option<HostName>,
@@ -141,9 +141,17 @@ pub(super) struct TargetArguments {
 }
 
 impl TargetArguments {
+    /// Tells whether hosts are named, one or many.
+    pub(super) const fn names_hosts(&self) -> bool {
+        self.host.is_some() || self.selection.is_given()
+    }
+
     /// Returns the host, where it is about one.
-    pub(super) const fn one_host(&self) -> &HostName {
-        self.host.as_ref().expect("without a selection clap asks for it")
+    pub(super) fn one_host(&self) -> Result<&HostName, WorkflowError> {
+        self.host.as_ref().ok_or_else(|| WorkflowError::Usage {
+            message: "no host is named".to_owned(),
+            hint: Some("give `--host`, `--hosts`, `--environment`, `--server` or `--all`".into()),
+        })
     }
 }
 
@@ -451,9 +459,19 @@ mod tests {
     #[test]
     fn a_deploy_needs_no_command() {
         let arguments = parse("deploy --host a.example --branch main").unwrap();
-        let target = arguments.target.unwrap();
-        assert_eq!(target.one_host().as_str(), "a.example");
+        let target = arguments.target;
+        assert_eq!(target.one_host().unwrap().as_str(), "a.example");
         assert_eq!(target.update_modules, "changed");
+    }
+
+    #[test]
+    fn one_host_or_many_are_meant() {
+        let many = parse("deploy --environment test --server a,b --batches 1,25%").unwrap();
+        assert!(many.target.selection.is_given() && many.target.one_host().is_err());
+        assert!(parse("deploy --host a.example --all").is_err());
+        assert!(parse("deploy --all --hosts a*").is_err());
+        assert!(parse("deploy --all --batches 1,half").is_err());
+        assert!(!parse("deploy --branch main").unwrap().target.names_hosts());
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) async fn plan(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let request = request(&arguments.target, arguments.target.one_host())?;
+    let request = request(&arguments.target, arguments.target.one_host()?)?;
     let prepared = make(&project, &request, terminal).await?;
     if let Some(path) = &arguments.out {
         plan_file::write(path, &SavedPlan::of(&prepared, &request))?;
@@ -59,7 +59,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
     let message = arguments.message.as_deref();
-    let mut announcement = Announcement::begin(&project, target.one_host(), message);
+    let mut announcement = Announcement::begin(&project, target.one_host()?, message);
     let ended = deploy(&project, target, arguments, &mut announcement, terminal).await;
     conclude_with_news(announcement, &ended, &project, arguments, terminal).await;
     ended
@@ -91,7 +91,7 @@ async fn deploy(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let began = Instant::now();
-    let mut request = request(target, target.one_host())?;
+    let mut request = request(target, target.one_host()?)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
     let prepared = make(project, &request, terminal).await?;

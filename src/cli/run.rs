@@ -37,7 +37,7 @@ pub fn run() -> process::ExitCode {
 
 fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, WorkflowError> {
     let directory = arguments.directory.unwrap_or_else(|| ".".into());
-    if arguments.command.is_some() && arguments.target.is_some() {
+    if arguments.command.is_some() && arguments.target.names_hosts() {
         return Err(WorkflowError::Usage {
             message: "`--host` stands before a command".to_owned(),
             hint: Some("write it behind the command, or leave the command out".to_owned()),
@@ -66,11 +66,13 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Server(arguments)), _) => server::run(&directory, &arguments, terminal),
         (Some(Command::Completions { shell }), _) => Ok(completions::run(shell)),
         (Some(Command::Agent(arguments)), _) => Ok(agent::run(arguments, terminal)),
-        (None, Some(target)) if target.selection.is_given() => {
+        (None, target) if target.selection.is_given() => {
             fleet::run(&directory, &target, &arguments.deploy, &arguments.fleet, terminal)
         }
-        (None, Some(target)) => deploy::run(&directory, &target, &arguments.deploy, terminal),
-        (None, None) => Ok(terminal.no_command()),
+        (None, target) if target.host.is_some() => {
+            deploy::run(&directory, &target, &arguments.deploy, terminal)
+        }
+        (None, _) => Ok(terminal.no_command()),
     }
 }
 
@@ -94,7 +96,7 @@ fn json(arguments: &Arguments) -> bool {
         (Some(Command::Client(client)), _) => client.json(),
         (Some(Command::Lint(lint)), _) => lint.json,
         (Some(Command::Server(server)), _) => server.json(),
-        (None, Some(target)) => target.json,
+        (None, target) => target.json,
         _ => false,
     }
 }

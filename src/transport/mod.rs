@@ -92,23 +92,18 @@ impl Agent {
         first: &Request,
     ) -> Result<(Self, Reply), TransportError> {
         let connection = machine.links.connection(name, server, machine).await?;
-        let mut agent = Self::start(&connection).await?;
-        let why = match agent.greet(first).await {
-            Ok(Greeting::Understood(reply)) => return Ok((agent, reply)),
-            Ok(Greeting::Stranger(welcome)) if welcome.restricted => {
-                let version = welcome.version;
-                let message =
-                    format!("the agent there (version {version}) speaks another protocol");
-                return Err(TransportError::DeployKey { server: name.clone(), message });
-            }
-            Ok(Greeting::Stranger(welcome)) => {
-                TransportError::Protocol { server: name.clone(), version: welcome.version }
-            }
-            Err(source) => agent.why_gone(name, source).await,
+        let mut met = Self::meet(&connection, name, first).await;
+        let (_turn, is_first) = match &met {
+            Err(error) if error.calls_for_installation() => connection.turn_to_install().await,
+            _ => return met,
         };
-        if !why.calls_for_installation() {
-            return Err(why);
+        if !is_first {
+            met = Self::meet(&connection, name, first).await;
         }
+        let why = match met {
+            Err(error) if error.calls_for_installation() => error,
+            met => return met,
+        };
         if !connection.has_shell().await? {
             return Err(TransportError::DeployKey {
                 server: name.clone(),
@@ -116,11 +111,25 @@ impl Agent {
             });
         }
         connection.install(&machine.executable).await?;
-        let mut agent = Self::start(&connection).await?;
+        Self::meet(&connection, name, first).await
+    }
+
+    /// Starts the agent and says hello together with the first request.
+    async fn meet(
+        connection: &ssh::Connection,
+        name: &ServerName,
+        first: &Request,
+    ) -> Result<(Self, Reply), TransportError> {
+        let (server, mut agent) = (name.clone(), Self::start(connection).await?);
         match agent.greet(first).await {
             Ok(Greeting::Understood(reply)) => Ok((agent, reply)),
-            Ok(Greeting::Stranger(welcome)) => {
-                Err(TransportError::Protocol { server: name.clone(), version: welcome.version })
+            Ok(Greeting::Stranger(Welcome { version, restricted: true, .. })) => {
+                let message =
+                    format!("the agent there (version {version}) speaks another protocol");
+                Err(TransportError::DeployKey { server, message })
+            }
+            Ok(Greeting::Stranger(Welcome { version, .. })) => {
+                Err(TransportError::Protocol { server, version })
             }
             Err(source) => Err(agent.why_gone(name, source).await),
         }

@@ -6,6 +6,7 @@ use openssh::{Child, ControlPersist, KnownHosts, Session, SessionBuilder, Stdio}
 use tokio::{
     fs::File,
     io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::{Mutex, MutexGuard},
 };
 
 use super::{
@@ -28,6 +29,8 @@ pub(super) struct Connection {
     server: ServerName,
     // The pinned host key and ssh's control socket.
     directory: Arc<ControlDirectory>,
+    // Held by the one that puts the agent on the server.
+    installs: Arc<Mutex<()>>,
 }
 
 /// The channel that carries the agent.
@@ -56,6 +59,7 @@ impl Connection {
             session: Arc::new(session),
             server: name.clone(),
             directory: Arc::new(directory),
+            installs: Arc::default(),
         })
     }
 
@@ -100,8 +104,18 @@ impl Connection {
         Ok(said.trim_ascii() == ANSWER.as_bytes())
     }
 
+    /// Waits for its turn to put the agent on the server, and tells whether nobody else had
+    /// one at this moment.
+    pub(super) async fn turn_to_install(&self) -> (MutexGuard<'_, ()>, bool) {
+        match self.installs.try_lock() {
+            Ok(turn) => (turn, true),
+            Err(_) => (self.installs.lock().await, false),
+        }
+    }
+
     /// Puts this executable on the server. It takes its place as a whole: a
-    /// connection that breaks in the middle leaves what was there.
+    /// connection that breaks in the middle leaves what was there, and two that do it at the
+    /// same time do not disturb each other.
     pub(super) async fn install(&self, executable: &Path) -> Result<(), TransportError> {
         let mut file = File::open(executable).await.map_err(local("read", executable))?;
         let size = file.metadata().await.map_err(local("read", executable))?.len();
@@ -109,9 +123,10 @@ impl Connection {
         let script = format!(
             "set -e; export LC_ALL=C; s=; [ \"$(id -u)\" = 0 ] || s='sudo -n'; \
              [ \"$(uname -m)\" = {machine} ] || {{ echo \"the server is $(uname -m), this executable is {machine}\" >&2; exit 1; }}; \
-             $s mkdir -p {directory}; $s sh -c 'umask 022; cat > {agent}.new'; \
-             [ \"$($s stat -c %s {agent}.new)\" = {size} ]; \
-             $s chmod 0755 {agent}.new; $s mv {agent}.new {agent}",
+             new={agent}.new.$$; trap '$s rm -f \"$new\"' EXIT HUP; \
+             $s mkdir -p {directory}; $s sh -c \"umask 022; cat > $new\"; \
+             [ \"$($s stat -c %s \"$new\")\" = {size} ]; \
+             $s chmod 0755 \"$new\"; $s mv \"$new\" {agent}",
             machine = std::env::consts::ARCH,
             directory = directory.display(),
             agent = layout::AGENT,

@@ -16,6 +16,7 @@ mod deploy_key;
 mod dns;
 mod drift;
 mod faults;
+mod fleet;
 mod flow;
 mod from_bare;
 mod full_disk;
