@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::super::{
     ExitCode,
@@ -43,7 +43,7 @@ impl<'a> Board<'a> {
             FleetNotice::Hindered { .. } => self.look(),
             FleetNotice::Secrets(redactor) => self.terminal.know_secrets(redactor),
             FleetNotice::Began { place } => {
-                self.object(*place, "host-began", json!({}));
+                self.object(*place, json!({ "event": "host-began" }));
                 self.line(*place, "begins");
             }
             FleetNotice::Host { place, notice } => self.host(*place, notice),
@@ -52,7 +52,7 @@ impl<'a> Board<'a> {
                 self.terminal.warning(&text);
             }
             FleetNotice::RollingBack { place } => {
-                self.object(*place, "host-rolls-back", json!({}));
+                self.object(*place, json!({ "event": "host-rolls-back" }));
                 self.line(*place, "is taken back");
             }
             FleetNotice::Ended { place, report } => self.ended(*place, report),
@@ -116,7 +116,10 @@ impl<'a> Board<'a> {
 
     fn ended(&mut self, place: usize, report: &HostReport) {
         self.terminal.end_lane(place);
-        self.object(place, "host-ended", report_object(report));
+        let mut object = json!({ "event": "host-ended" });
+        let fields = object.as_object_mut().expect("it is an object");
+        fields.extend(report_fields(report));
+        self.object(place, object);
         let time = self.terminal.paint(Style::Dim, &seconds(report.milliseconds));
         let text = format!("{}  {time}", self.terminal.paint(colour(report.end), word(report.end)));
         self.line(place, &text);
@@ -133,23 +136,26 @@ impl<'a> Board<'a> {
         self.terminal.note(&line);
     }
 
-    fn object(&self, place: usize, event: &str, mut object: serde_json::Value) {
+    fn object(&self, place: usize, mut object: Value) {
         object["schema"] = json!(json::SCHEMA);
-        object["event"] = json!(event);
         object["host"] = json!(self.hosts[place]);
         self.terminal.json(&object);
     }
 }
 
-fn report_object(report: &HostReport) -> serde_json::Value {
-    json!({
+fn report_fields(report: &HostReport) -> Map<String, Value> {
+    let fields = json!({
         "end": report.end,
         "release": report.release,
         "problem": report.problem,
         "hint": report.hint,
         "ms": report.milliseconds,
         "interruption_ms": report.interruption,
-    })
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
 }
 
 fn say_problem(report: &HostReport, terminal: &mut Terminal) {
@@ -247,8 +253,8 @@ fn host_object(
     server: &str,
     end: Option<End>,
     report: Option<&HostReport>,
-) -> serde_json::Value {
-    let mut object = report.map_or_else(|| json!({}), report_object);
+) -> Value {
+    let mut object = Value::Object(report.map_or_else(Map::new, report_fields));
     object["host"] = json!(host);
     object["server"] = json!(server);
     object["end"] = json!(end);
