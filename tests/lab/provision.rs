@@ -144,7 +144,7 @@ fn two_new_hosts_get_accounts_of_their_own_and_do_not_see_each_other() {
         "acme:/var/lib/odoo/acme.somosblink.com:/usr/sbin/nologin\n\
          beta:/var/lib/odoo/beta.somosblink.com:/usr/sbin/nologin\n\
          750 acme:acme\n750 beta:beta\n\
-         {\"schema\":1,\"user\":true,\"role\":true,\"certificate\":false}"
+         {\"schema\":1,\"user\":true,\"role\":true}"
     );
 
     for (host, database) in [(ACME, "acme"), (BETA, "beta")] {
