@@ -10,6 +10,9 @@ use std::{
 
 use super::{FileError, HttpClient, ProgramError, Server};
 
+/// Where sites are, and how the names end that nginx reads there.
+const SITES: [(&str, &str); 2] = [("/etc/nginx/sites-enabled", ""), ("/etc/nginx/conf.d", ".conf")];
+
 /// The server's nginx.
 #[derive(Debug, Clone, Copy)]
 pub struct Nginx<'a> {
@@ -80,6 +83,22 @@ impl<'a> Nginx<'a> {
     #[must_use]
     pub const fn new(server: &'a Server) -> Self {
         Self { server }
+    }
+
+    /// Lists the files of sites that it reads where Debian and Ubuntu have them, by name.
+    #[must_use]
+    pub fn sites(&self) -> Vec<PathBuf> {
+        let mut sites = Vec::new();
+        for (directory, ending) in SITES {
+            let directory = Path::new(directory);
+            let entries = fs::read_dir(self.server.path(directory)).into_iter().flatten().flatten();
+            let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+            let read = names.filter(|name| name.ends_with(ending) && !name.starts_with('.'));
+            let mut paths: Vec<_> = read.map(|name| directory.join(name)).collect();
+            paths.sort();
+            sites.extend(paths);
+        }
+        sites
     }
 
     /// Checks the configuration that is in place.

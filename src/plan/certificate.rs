@@ -231,7 +231,7 @@ pub(super) fn warning(desired: &Desired, observed: &Observed) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Provisioned, Switch, sample::Sample};
+    use crate::plan::{Switch, sample::Sample};
 
     const DIRECTORY: &str = "https://acme.example/directory";
     const DAY: i64 = 24 * 60 * 60;
@@ -273,19 +273,6 @@ mod tests {
     fn a_certificate_that_fits_is_left_alone() {
         let plan = sample().plan();
         assert_eq!((plan.switch, plan.certificate, plan.warnings), (Switch::Nothing, None, vec![]));
-    }
-
-    #[test]
-    fn the_first_certificate_is_noted_as_the_tools_own_and_a_later_one_is_not() {
-        let is_noted = |sample: &Sample| {
-            let made = Provisioned { certificate: true, ..Provisioned::default() };
-            sample.plan().transaction.finish.contains(&Step::RecordProvisioned(made))
-        };
-        let mut sample = sample();
-        sample.observed.host.certificates.acme = Some(issued(&["other.example.com"], 60, 0));
-        assert!(!is_noted(&sample));
-        sample.observed.host.certificates.acme = None;
-        assert!(is_noted(&sample));
     }
 
     #[test]

@@ -184,6 +184,26 @@ fn a_live_host_is_certified_without_a_failed_request() {
     assert_eq!(server.get(LOGIN).status, 301);
     let status = world.run(&["status", "--host", HOST]).expect_code(0);
     status.expect_said("valid until");
+    removed_with_its_certificate(&world);
+}
+
+/// Nothing of the certificate outlives its host, and certbot is not needed for that.
+fn removed_with_its_certificate(world: &World) {
+    let server = world.server();
+    let script = format!(
+        "find /etc/letsencrypt /etc/odoo-deploy /etc/nginx /run/odoo-deploy -name '{HOST}*' | sort"
+    );
+    let traces = || server.script(&script).ok();
+    let expected = ["archive/", "live/", "renewal/", "acme-roots/", "sites-enabled/"];
+    for directory in expected {
+        assert!(traces().contains(&format!("{directory}{HOST}")), "{directory}: {}", traces());
+    }
+    server.shell(&["mv", "/usr/bin/certbot", "/root/certbot"]).ok();
+    let client = HOST.split('.').next().unwrap();
+    let run = world.run(&["client", "remove", client, "--confirm", client]).expect_code(0);
+    run.expect_said("- remove the certificate").expect_said(&format!("{HOST} is removed"));
+    assert_eq!(traces(), "");
+    server.shell(&["nginx", "-t"]).ok();
 }
 
 /// Visitors in clear, who follow no redirect.

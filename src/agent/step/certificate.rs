@@ -18,16 +18,13 @@ use crate::{
         undo::Undo,
     },
     host::HostName,
-    layout::ACME_WEBROOT,
+    layout::{ACME_ROOTS, ACME_WEBROOT},
     plan::ObtainCertificate,
     render::CHALLENGE_PATH,
 };
 
 /// How long nginx may take to answer with what it just read.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// The roots of private authorities, a file for each host that is certified by one.
-const ROOTS: &str = "/etc/odoo-deploy/acme-roots";
 
 /// The roots that the server trusts anyway.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -97,7 +94,7 @@ pub(super) fn way_back(
     let name = step.names.first().expect("a certificate has a name");
     let lineage = Lineage::new(run.server, name);
     let version = lineage.version();
-    let files = [lineage.renewal(), root_file(&run.transaction.host)];
+    let files = [lineage.renewal(), run.layout.acme_root()];
     let files = file::set_copies_aside(run, &files)?;
     Ok(vec![Undo::CertificateBack { name: name.clone(), version, files }])
 }
@@ -127,13 +124,9 @@ fn warn_unless_renewed(run: &mut Run<'_>) -> Result<(), StepError> {
     Ok(())
 }
 
-fn root_file(host: &HostName) -> PathBuf {
-    Path::new(ROOTS).join(format!("{host}.pem"))
-}
-
 /// Trusts a root from here on: renewals need it, too.
 fn trust(run: &Run<'_>, root: Option<&str>) -> Result<(), StepError> {
-    let file = root_file(&run.transaction.host);
+    let file = run.layout.acme_root();
     let Some(root) = root else {
         return Ok(run.server.remove_file(&file)?);
     };
@@ -155,9 +148,9 @@ fn make_parent(server: &Server, path: &Path) -> Result<(), FileError> {
 
 /// Writes all roots into one file, where there are private ones.
 fn bundle(run: &Run<'_>) -> Result<Option<PathBuf>, FileError> {
-    let entries = fs::read_dir(run.server.path(Path::new(ROOTS)));
+    let entries = fs::read_dir(run.server.path(Path::new(ACME_ROOTS)));
     let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let mut files: Vec<_> = names.map(|name| Path::new(ROOTS).join(name)).collect();
+    let mut files: Vec<_> = names.map(|name| Path::new(ACME_ROOTS).join(name)).collect();
     if files.is_empty() {
         return Ok(None);
     }
