@@ -20,7 +20,7 @@ const ALIAS: &str = "www.somosblink.com";
 const LOGIN: &str = "/web/login";
 
 /// Names the authority in the repository, and wants a certificate from it.
-fn want_certificate(world: &World, authority: &Authority) {
+fn want_certificate(world: &World, authority: &Authority<'_>) {
     let settings = world.read("config/deploy.toml");
     let acme = format!(
         "\n[acme]\nemail = \"ops@somosblink.com\"\ndirectory = \"{}\"\nca = \"config/lab.crt\"\n",
@@ -42,8 +42,8 @@ fn https_status(server: &Server, name: &str, path: &str) -> String {
 }
 
 /// Keeps the root of what the authority issues, as a visitor's browser would.
-fn trust(server: &Server, authority: &Authority) {
-    let root = authority.issued_root(server);
+fn trust(server: &Server, authority: &Authority<'_>) {
+    let root = authority.issued_root();
     std::fs::write(server.path("/root/issued.pem"), root).unwrap();
 }
 
@@ -87,9 +87,9 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
         .expect_said("has to lead to port 80 of this server");
     assert_eq!(world.state(), before);
     assert_eq!(tls_files(server).matches("sites-enabled").count(), 0);
-    assert_eq!(authority.issued(server), 0);
+    assert_eq!(authority.issued(), 0);
 
-    authority.point(server, HOST, server.address());
+    authority.names.point(HOST, server.address());
     world
         .deploy_ok(&["--branch", "demo"])
         .expect_said(&format!("obtain one for {HOST} from {}", authority.directory))
@@ -108,10 +108,10 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
     let (runs, files) = (certbot_runs(server), tls_files(server));
     world.deploy_ok(&["--branch", "demo"]).expect_said("nothing to do");
     assert_eq!((certbot_runs(server), tls_files(server)), (runs, files));
-    assert_eq!(authority.issued(server), 1);
+    assert_eq!(authority.issued(), 1);
 
     renew(server);
-    assert_eq!(authority.issued(server), 2);
+    assert_eq!(authority.issued(), 2);
     assert_eq!(https_status(server, HOST, LOGIN), "200");
     let plan = world.plan(&["--branch", "demo", "--exit-code"]).expect_code(0);
     assert_eq!(plan.event("plan")["drift"], serde_json::json!([]));
@@ -131,7 +131,7 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
     assert_eq!((world.state(), tls_files(server)), (state, files));
     assert_eq!(https_status(server, HOST, LOGIN), "200");
 
-    authority.point(server, ALIAS, server.address());
+    authority.names.point(ALIAS, server.address());
     world
         .deploy_ok(&["--branch", "demo"])
         .expect_said(&format!("the present one is not for {ALIAS}"))
@@ -162,11 +162,11 @@ fn a_live_host_is_certified_without_a_failed_request() {
     let server = world.server();
     let authority = Authority::start(server);
     trust(server, &authority);
-    authority.point(server, HOST, server.address());
+    authority.names.point(HOST, server.address());
     want_certificate(&world, &authority);
 
     // The authority is away: users are served in clear as before.
-    authority.stop(server);
+    authority.stop();
     let (state, files) = (world.state(), tls_files(server));
     let visitors = Visitors::start(server);
     world.deploy(&["--branch", "demo"]).expect_code(6).expect_said("cannot be reached");
