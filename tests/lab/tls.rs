@@ -10,9 +10,11 @@ use std::{
 };
 
 use crate::{
+    adopt::{Old, adopt, by_hand, is_old},
     authority::Authority,
     lab::{Server, ask},
-    world::{HOST, World},
+    revert::VIEWS,
+    world::{DATABASE, HOST, World},
 };
 
 const ALIAS: &str = "www.somosblink.com";
@@ -138,6 +140,52 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
         .expect_said("the vhost is live");
     assert_eq!(https_status(server, ALIAS, LOGIN), "200");
     assert_eq!(https_status(server, HOST, LOGIN), "200");
+}
+
+#[test]
+fn a_host_that_was_set_up_by_hand_is_certified_in_its_first_deploy_or_left_as_it_is() {
+    let world = by_hand("tls-adopted");
+    let server = world.server();
+    // Its vhost would send challenges elsewhere, and has another location for them.
+    let script = r"set -e
+        sed -i 's|^    client_max|    if ($uri ~ acme-challenge) { return 301 /web; }\n&|
+            s|^    location|    location /.well-known/acme-challenge/ { return 404; }\n&|' \
+            /etc/nginx/sites-available/odoo
+        nginx -t
+        systemctl reload nginx";
+    server.script(script).ok();
+    let authority = Authority::start(server);
+    trust(server, &authority);
+    let (before, content) = (Old::look(server), world.database_content(DATABASE));
+    adopt(&world, &[]).expect_code(0);
+    world.edit(&world.host_conf(HOST), "tls = none\n", "");
+    world.commit("Adopt the host");
+    want_certificate(&world, &authority);
+
+    // The authority does not find the name: users are served as before.
+    world.deploy(&[]).expect_code(6);
+    is_old(&world, &before, &content);
+    assert_eq!(authority.issued(), 0);
+
+    // The certificate is there, and the upgrade fails: what was adopted comes back.
+    authority.names.point(HOST, server.address());
+    let device = "<field name=\"device\"/>";
+    world.edit(VIEWS, device, &format!("{device}<field name=\"no_such_field\"/>"));
+    world.commit("Show a field that does not exist");
+    world.deploy(&[]).expect_code(7).expect_said("back on release 0");
+    is_old(&world, &before, &content);
+    assert_eq!(authority.issued(), 1);
+
+    world.edit(VIEWS, "<field name=\"no_such_field\"/>", "<field name=\"work_done\"/>");
+    world.commit("Show the work that was done");
+    world.deploy(&[]).expect_code(0);
+    assert_eq!(https_status(server, HOST, LOGIN), "200");
+    assert_eq!(server.get(LOGIN).status, 301);
+    assert_eq!(authority.issued(), 1, "the next try uses it");
+
+    let back = ["rollback", "--host", HOST, "--to", "0", "--with-database", "--yes"];
+    world.run(&back).expect_code(0);
+    is_old(&world, &before, &content);
 }
 
 /// Renews as certbot's own timer does, though it is not time yet: nginx serves the new
