@@ -184,7 +184,8 @@ fn a_host_that_was_set_up_by_hand_is_certified_in_its_first_deploy_or_left_as_it
     assert_eq!(authority.issued(), 1, "the next try uses it");
 
     let back = ["rollback", "--host", HOST, "--to", "0", "--with-database", "--yes"];
-    world.run(&back).expect_code(0);
+    // From outside it is looked for where its file says, and release 0 is served in clear.
+    world.run(&back).expect_code(11).expect_said("not verified from outside: https://");
     is_old(&world, &before, &content);
 }
 
