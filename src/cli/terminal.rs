@@ -22,6 +22,7 @@ use crate::{
     plan::{Failure, Obstacle},
     secret::Redactor,
     source::SourceError,
+    transport::TransportError,
     workflow::WorkflowError,
 };
 
@@ -411,6 +412,7 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         | WorkflowError::Usage { .. } => ExitCode::Usage,
         WorkflowError::Source(SourceError::Git { .. }) => ExitCode::Unreachable,
         WorkflowError::Source(_) => ExitCode::Usage,
+        WorkflowError::Transport(TransportError::Payload(_)) => ExitCode::Usage,
         WorkflowError::Transport(error) if error.is_refusal() => ExitCode::Refused,
         WorkflowError::Transport(_)
         | WorkflowError::LostSight { .. }

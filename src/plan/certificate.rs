@@ -1,6 +1,6 @@
 //! Certificates that the tool obtains: what is wanted, what is there, and whether it fits.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,8 @@ pub struct AcmeIssuer {
     pub root: Option<String>,
     /// The vhost by which every name answers challenges, beside what is there.
     pub challenge_vhost: String,
+    /// The vhosts of release 0 that it goes on with, in their place.
+    pub aside: Vec<PathBuf>,
 }
 
 /// Cloudflare's API, as the controller reaches it.
@@ -183,6 +185,7 @@ pub(super) fn steps(desired: &Desired, observed: &Observed) -> Vec<Step> {
             Step::ServeChallenges {
                 vhost: acme.challenge_vhost.clone(),
                 names: wanted.names.clone(),
+                aside: acme.aside.clone(),
             },
             Step::ObtainCertificate(Box::new(ObtainCertificate {
                 names: wanted.names.clone(),
@@ -255,6 +258,7 @@ mod tests {
                 directory: DIRECTORY.into(),
                 root: None,
                 challenge_vhost: "challenges".into(),
+                aside: Vec::new(),
             }),
         });
         sample.observed.host.certificates = CertificateFacts {

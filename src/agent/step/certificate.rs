@@ -4,10 +4,9 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use super::{StepError, file, release};
+use super::{StepError, adopted, file, release};
 use crate::{
     agent::{
         certbot::{self, Lineage},
@@ -22,9 +21,6 @@ use crate::{
     plan::ObtainCertificate,
     render::CHALLENGE_PATH,
 };
-
-/// How long nginx may take to answer with what it just read.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The roots that the server trusts anyway.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -42,32 +38,44 @@ ExecStartPre=/usr/bin/find /etc/ssl/certs/ca-certificates.crt /etc/odoo-deploy/a
 ",
 );
 
-/// Lets the names answer challenges, and proves that they do: a failed try at the authority
-/// counts against the name.
+/// Tells how the vhosts get back to what they are now.
+pub(super) fn way_back_of_challenges(
+    run: &mut Run<'_>,
+    aside: &[PathBuf],
+) -> Result<Vec<Undo>, StepError> {
+    match aside {
+        [] => file::way_back_of_vhost(run),
+        aside => adopted::way_back_of_vhosts(run, aside),
+    }
+}
+
+/// Puts the vhost in place that answers challenges.
 pub(super) fn serve_challenges(
     run: &mut Run<'_>,
     vhost: &str,
-    names: &[HostName],
+    aside: &[PathBuf],
 ) -> Result<(), StepError> {
+    let _lock = file::lock_nginx(run.server)?;
     let path = run.layout.vhost();
-    let nginx = Nginx::new(run.server);
-    {
-        let _lock = file::lock_nginx(run.server)?;
-        if run.server.read(&path)?.as_deref() != Some(vhost) {
-            nginx.test_staged(&path, vhost, &[])?;
-            release::replace(run.server, &path, vhost, 0o644)?;
-            nginx.test()?;
-            nginx.reload()?;
-        }
+    if aside.is_empty() && run.server.read(&path)?.as_deref() == Some(vhost) {
+        return Ok(());
     }
+    Nginx::new(run.server).test_staged(&path, vhost, aside)?;
+    adopted::put_in_place_of(run, vhost, aside)
+}
+
+/// Proves that the names answer challenges: a failed try at the authority counts against
+/// the name.
+pub(super) fn prove_challenges(run: &mut Run<'_>, names: &[HostName]) -> Result<(), StepError> {
     let directory = webroot(run.server)?;
     let token = format!("odoo-deploy-{}", run.transaction.host);
     let answer = directory.join(&token);
-    release::replace(run.server, &answer, run.transaction.id.as_str(), 0o644)?;
+    let expected = run.transaction.id.as_str();
+    release::replace(run.server, &answer, expected, 0o644)?;
     let proven = names.iter().try_for_each(|name| {
         let url = format!("http://{name}{CHALLENGE_PATH}{token}");
-        let expected = run.transaction.id.as_str();
-        nginx.prove(nginx::Marker { url: &url, expected, timeout: RELOAD_TIMEOUT })
+        let marker = nginx::Marker { url: &url, expected, timeout: file::RELOAD_TIMEOUT };
+        Nginx::new(run.server).prove(marker)
     });
     run.server.remove_file(&answer)?;
     Ok(proven?)
