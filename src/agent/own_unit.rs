@@ -95,13 +95,13 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::agent::transaction;
 
     /// A machine whose `systemd-run` does this.
     fn server(script: &str) -> (tempfile::TempDir, Server) {
         let root = tempfile::tempdir().unwrap();
-        let program = root.path().join("systemd-run");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let program = transaction::program(&format!("#!/bin/sh\n{script}\n"));
+        std::os::unix::fs::symlink(program, root.path().join("systemd-run")).unwrap();
         let path = format!("{}:/usr/bin:/bin", root.path().display());
         let server = Server::below(root.path().into(), path.into());
         (root, server)
