@@ -24,6 +24,9 @@ pub const ACME_WEBROOT: &str = "/var/lib/odoo-deploy/acme";
 /// Where certbot keeps what it obtained.
 pub const LETSENCRYPT: &str = "/etc/letsencrypt";
 
+/// The roots of private authorities, a file for each host that is certified by one.
+pub const ACME_ROOTS: &str = "/etc/odoo-deploy/acme-roots";
+
 /// What deploy keys may do, one file each.
 pub const KEYS: &str = "/etc/odoo-deploy/keys";
 
@@ -222,6 +225,25 @@ impl Layout {
     #[must_use]
     pub fn origin_certificate(&self) -> PathBuf {
         self.origin_certificates().join("current")
+    }
+
+    /// Returns where the key of a certificate waits until Cloudflare has issued it: in memory.
+    #[must_use]
+    pub fn waiting_key(&self) -> PathBuf {
+        PathBuf::from(RUNTIME).join(format!("{}.key", self.host))
+    }
+
+    /// Returns the root of the private authority that certifies the host.
+    #[must_use]
+    pub fn acme_root(&self) -> PathBuf {
+        PathBuf::from(ACME_ROOTS).join(format!("{}.pem", self.host))
+    }
+
+    /// Returns every file and directory of certificates that the tool writes for the host
+    /// itself: those that certbot keeps are not among them.
+    #[must_use]
+    pub fn certificate_files(&self) -> [PathBuf; 3] {
+        [self.origin_certificates(), self.acme_root(), self.waiting_key()]
     }
 
     /// Returns the host's nginx vhost.

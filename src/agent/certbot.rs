@@ -15,7 +15,7 @@ use super::{
 use crate::{
     host::HostName,
     layout::{ACME_WEBROOT, LETSENCRYPT},
-    plan::ObtainCertificate,
+    plan::{ObtainCertificate, ObtainedBy},
 };
 
 /// How long another certbot may take: its timer may just renew what else is on the server.
@@ -222,16 +222,35 @@ impl<'a> Lineage<'a> {
         Ok(())
     }
 
-    /// Removes it with its keys, and its renewal, as `certbot delete` does.
+    /// Tells who had it obtained: what the tool obtains is renewed from the tool's webroot.
+    /// None where nothing of it is there.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be read.
+    pub(super) fn obtained_by(&self) -> Result<Option<ObtainedBy>, FileError> {
+        let renewal = self.server.read(&self.renewal())?;
+        let names_webroot = |line: &str| {
+            let value = line.split_once('=').map_or("", |(_, value)| value);
+            value.split(',').any(|path| Path::new(path.trim()) == Path::new(ACME_WEBROOT))
+        };
+        if renewal.as_deref().is_some_and(|text| text.lines().any(names_webroot)) {
+            return Ok(Some(ObtainedBy::Tool));
+        }
+        let there = |path: PathBuf| self.server.path(&path).symlink_metadata().is_ok();
+        let is_there = renewal.is_some() || there(self.live()) || there(self.archive());
+        Ok(is_there.then_some(ObtainedBy::Somebody))
+    }
+
+    /// Removes it with its keys, and its renewal, as `certbot delete` does; certbot need not
+    /// be there. What tells whose it is goes last.
     ///
     /// # Errors
     /// Fails when something cannot be removed.
     pub(super) fn forget(&self) -> Result<(), FileError> {
-        self.server.remove_file(&self.renewal())?;
         for directory in [self.live(), self.archive()] {
             self.server.remove_directory(&directory)?;
         }
-        Ok(())
+        self.server.remove_file(&self.renewal())
     }
 }
 

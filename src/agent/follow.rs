@@ -4,8 +4,6 @@
 use std::{
     error::Error,
     fs,
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -21,12 +19,13 @@ use super::{
     history,
     journal::{self, Begin, Entry},
     lock,
+    own_unit::OwnUnit,
     recover::RecoverError,
     recovery_unit,
     server::{FileError, Server},
     service::Systemd,
     session::fault,
-    step::release,
+    step::{StepError, release},
     told::ToldTail,
     transaction::cancel_file,
 };
@@ -95,7 +94,7 @@ fn start(server: &Server, order: &Order) -> Result<(), StartError> {
         return Err(StartError::Used);
     }
     start_unit(server, order).map_err(|error| match is_used() {
-        Ok(false) => StartError::Other(error),
+        Ok(false) => StartError::Other(error.into()),
         Ok(true) => StartError::Used,
         Err(error) => error,
     })
@@ -109,54 +108,25 @@ fn used() -> Reply {
     })
 }
 
-fn start_unit(server: &Server, order: &Order) -> Result<(), AnyError> {
+fn start_unit(server: &Server, order: &Order) -> Result<(), StepError> {
     let transaction = &order.transaction;
-    let plan = write_plan(server, order)?;
-    let host = &transaction.host;
-    // A plan that found the lock held has told so, and may be applied again.
-    let told = Tail::of(server, host, &transaction.id).path;
-    let _ = fs::remove_file(told);
+    let (host, id) = (&transaction.host, &transaction.id);
+    let path = Path::new(layout::RUNTIME).join(format!("{id}.json"));
     let stop_post = recovery_unit::after_transaction(server, host);
-    let mut command = server.command("systemd-run");
-    command
-        .args(["--quiet", "--collect"])
-        .arg(format!("--unit={}", recovery_unit::of_transaction(&transaction.id)))
-        .arg(format!("--description=odoo-deploy transaction of {host}"))
-        .args(["--property=OOMPolicy=continue", "--property=TimeoutStopSec=10"])
-        .arg("--property=KillMode=control-group")
-        .arg(format!("--property=ExecStopPost={stop_post}"))
-        .arg("--")
-        .arg(recovery_unit::running())
-        .args(["agent", "transaction"])
-        .arg(&plan);
-    if server.root() != Path::new("/") {
-        command.arg("--root").arg(server.root());
-    }
-    server.run(&mut command).inspect_err(|_| {
-        // It holds secrets, and nobody else removes it now.
-        let _ = fs::remove_file(server.path(&plan));
-    })?;
-    Ok(())
-}
-
-/// Writes the plan to memory, not to disk: it holds secrets.
-fn write_plan(server: &Server, order: &Order) -> Result<PathBuf, FileError> {
-    let directory = Path::new(layout::RUNTIME);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(server.path(directory))
-        .map_err(FileError::at("create", directory))?;
-    let path = directory.join(format!("{}.json", order.transaction.id));
-    let text = serde_json::to_vec(order).expect("an order is JSON");
-    fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(server.path(&path))
-        .and_then(|mut file| file.write_all(&text))
-        .map_err(FileError::at("write", &path))?;
-    Ok(path)
+    let unit = OwnUnit {
+        name: &recovery_unit::of_transaction(id),
+        description: format!("odoo-deploy transaction of {host}"),
+        properties: vec![
+            "TimeoutStopSec=10".to_owned(),
+            "KillMode=control-group".to_owned(),
+            format!("ExecStopPost={stop_post}"),
+        ],
+        arguments: &["transaction".as_ref(), path.as_ref()],
+        order: &path,
+        // A plan that found the lock held has told so, and may be applied again.
+        told: Tail::of(server, host, id).path,
+    };
+    unit.start(server, order)
 }
 
 /// Shows the transaction that runs, else the last one, from its first event.

@@ -13,6 +13,7 @@ mod keys;
 mod restricted;
 
 mod observe;
+mod own_unit;
 mod recover;
 mod recovery_unit;
 mod removal;

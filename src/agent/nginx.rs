@@ -10,6 +10,9 @@ use std::{
 
 use super::{FileError, HttpClient, ProgramError, Server};
 
+/// Where sites are, and how the names end that nginx reads there.
+const SITES: [(&str, &str); 2] = [("/etc/nginx/sites-enabled", ""), ("/etc/nginx/conf.d", ".conf")];
+
 /// The server's nginx.
 #[derive(Debug, Clone, Copy)]
 pub struct Nginx<'a> {
@@ -82,6 +85,22 @@ impl<'a> Nginx<'a> {
         Self { server }
     }
 
+    /// Lists the files of sites that it reads where Debian and Ubuntu have them, by name.
+    #[must_use]
+    pub fn sites(&self) -> Vec<PathBuf> {
+        let mut sites = Vec::new();
+        for (directory, ending) in SITES {
+            let directory = Path::new(directory);
+            let entries = fs::read_dir(self.server.path(directory)).into_iter().flatten().flatten();
+            let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+            let read = names.filter(|name| name.ends_with(ending) && !name.starts_with('.'));
+            let mut paths: Vec<_> = read.map(|name| directory.join(name)).collect();
+            paths.sort();
+            sites.extend(paths);
+        }
+        sites
+    }
+
     /// Checks the configuration that is in place.
     ///
     /// # Errors
@@ -120,7 +139,10 @@ impl<'a> Nginx<'a> {
         let mut property = std::ffi::OsString::from("BindReadOnlyPaths=");
         property.push(binding);
         command.arg(property);
-        for elsewhere in aside.iter().filter(|path| path.parent() != Some(directory)) {
+        // What is not there needs no cover, and would be made by it.
+        let is_covered =
+            |path: &&PathBuf| path.parent() != Some(directory) && self.server.path(path).exists();
+        for elsewhere in aside.iter().filter(is_covered) {
             let mut property = std::ffi::OsString::from("--property=BindReadOnlyPaths=");
             property.push(nothing.path());
             property.push(":");
@@ -129,8 +151,8 @@ impl<'a> Nginx<'a> {
         }
         command.args(["--", "nginx", "-t"]);
         let warnings = judge(&self.server.output(&mut command)?)?;
-        if let Some(warning) = warnings.difference(&known).next() {
-            return Err(NginxError::Rejected(warning.clone()));
+        if let Some(warning) = new_warning(&known, &warnings) {
+            return Err(NginxError::Rejected(warning.to_owned()));
         }
         self.check_ports(text)
     }
@@ -241,6 +263,22 @@ fn judge(output: &super::Output) -> Result<BTreeSet<String>, NginxError> {
     Err(NginxError::Rejected(first.unwrap_or_else(|| output.message())))
 }
 
+/// Finds a warning that was not there before; one that only moved to another place is none.
+fn new_warning<'a>(known: &'a BTreeSet<String>, found: &'a BTreeSet<String>) -> Option<&'a str> {
+    let without_place = |warning: &str| match warning.rsplit_once(" in /") {
+        Some((text, _)) => text.to_owned(),
+        None => warning.to_owned(),
+    };
+    let count = |warnings: &BTreeSet<String>, text: &str| {
+        warnings.iter().filter(|warning| without_place(warning) == text).count()
+    };
+    let is_new = |warning: &&String| {
+        let text = without_place(warning);
+        count(found, &text) > count(known, &text)
+    };
+    found.difference(known).find(is_new).map(String::as_str)
+}
+
 /// Returns the TCP ports of a vhost's `listen` directives.
 fn listen_ports(text: &str) -> BTreeSet<u16> {
     let code = text.lines().map(|line| line.split('#').next().unwrap_or_default());
@@ -283,6 +321,19 @@ mod tests {
         let text = "server { listen 80; listen [::]:80; # listen 1;\n listen 443 ssl http2;\n\
                     listen 127.0.0.1:8080; listen 443 quic; listen unix:/run/x; listen 10.0.0.1; }";
         assert_eq!(listen_ports(text), BTreeSet::from([80, 443, 8080]));
+    }
+
+    #[test]
+    fn a_warning_that_moved_is_not_new() {
+        let warnings = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let http2 =
+            |place: &str| format!("the \"listen ... http2\" directive is deprecated in {place}");
+        let (old, moved) = (http2("/etc/nginx/conf.d/odoo.conf:3"), http2("/etc/nginx/a:9"));
+        let known = warnings(&[&old]);
+        assert_eq!(new_warning(&known, &warnings(&[&moved])), None);
+        assert_eq!(new_warning(&known, &warnings(&[&old, &moved])), Some(moved.as_str()));
+        let twice = "conflicting server name \"a.example\" on 0.0.0.0:80, ignored";
+        assert_eq!(new_warning(&known, &warnings(&[&old, twice])), Some(twice));
     }
 
     #[test]

@@ -112,11 +112,11 @@ async fn remove(
     if !arguments.yes && !terminal.confirm(&question).await {
         return Err(WorkflowError::Declined);
     }
-    let changes = terminal.asking(remove_records(&project, host)).await?;
+    let changes = terminal.asking(async { Ok(remove_records(&project, host).await?) }).await?;
     if changes.is_empty() {
         terminal.result(&format!("this tool has made no records for {host}"));
     }
-    told(&changes, "removed", terminal);
+    removed(&changes, terminal);
     Ok(ExitCode::Success)
 }
 
@@ -211,6 +211,11 @@ pub(super) fn settled(settled: &Settled, terminal: &mut Terminal) {
     let done = if settled.taken_back { "taken-back" } else { "removed" };
     told(&settled.changes, done, terminal);
     settled.problems.iter().for_each(|problem| terminal.warning(problem));
+}
+
+/// Says which records went with their host.
+pub(super) fn removed(changes: &[Change], terminal: &mut Terminal) {
+    told(changes, "removed", terminal);
 }
 
 fn told(changes: &[Change], done: &str, terminal: &mut Terminal) {

@@ -22,6 +22,7 @@ use crate::{
     plan::{Failure, Obstacle},
     secret::Redactor,
     source::SourceError,
+    transport::TransportError,
     workflow::WorkflowError,
 };
 
@@ -374,8 +375,8 @@ impl Terminal {
                 self.error(error, Some("correct the file, or look the rule up in the reference"));
             }
             WorkflowError::Obstacles(obstacles) => self.obstacles(obstacles),
-            WorkflowError::Dns { error: dns, left } => {
-                self.error(error, dns.hint().as_deref());
+            WorkflowError::Dns { left, .. } => {
+                self.error(error, error.hint().as_deref());
                 left.iter().for_each(|problem| self.warning(problem));
                 if left.is_empty() {
                     self.note("nothing was touched");
@@ -389,40 +390,28 @@ impl Terminal {
                 );
             }
             WorkflowError::Stale(_) | WorkflowError::Used => {
-                self.error(error, Some("make a new one by `deploy plan --out`"));
+                self.error(error, error.hint().as_deref());
                 self.note("nothing was touched");
             }
-            WorkflowError::Source(source) => self.error(source, source.hint().as_deref()),
-            WorkflowError::Policy(policy) => self.error(policy, Some(&policy.hint())),
-            WorkflowError::Selection(selection) => self.error(selection, Some(&selection.hint())),
-            WorkflowError::Usage { hint, .. } => self.error(error, hint.as_deref()),
-            WorkflowError::Transport(transport) => {
-                self.error(transport, transport.hint().as_deref());
-            }
-            WorkflowError::Fault(fault) => self.error(error, fault.hint.as_deref()),
-            WorkflowError::Render(_) | WorkflowError::OutOfTurn => self.error(error, None),
             WorkflowError::Declined => self.note(&error.to_string()),
-            WorkflowError::LostSight { host, .. } => {
-                let hint = format!(
-                    "what was begun goes on by itself on the server; \
-                     `deploy attach --host {host}` shows it"
-                );
-                self.error(error, Some(&hint));
-            }
-            WorkflowError::RemovalGoesOn { .. } => {
-                self.error(error, Some("run the command again: it says what is left to do"));
-            }
             WorkflowError::SetupRuns(holder) => {
                 let who = holder.as_ref().map(words::held_by);
                 let by = who.map(|who| format!(": by {who}")).unwrap_or_default();
                 self.error_line(&format!("{error}{by}"), Some("run this again to follow it"));
             }
-            WorkflowError::SetupLost { .. } | WorkflowError::SetupLeft { .. } => {
-                self.error(error, Some("run `deploy server setup` again to follow it"));
-            }
-            WorkflowError::LeftRunning { host } => {
-                self.error(error, Some(&format!("`deploy attach --host {host}` shows it")));
-            }
+            WorkflowError::Source(_)
+            | WorkflowError::Policy(_)
+            | WorkflowError::Usage { .. }
+            | WorkflowError::Transport(_)
+            | WorkflowError::Fault(_)
+            | WorkflowError::Render(_)
+            | WorkflowError::OutOfTurn
+            | WorkflowError::LostSight { .. }
+            | WorkflowError::RemovalGoesOn { .. }
+            | WorkflowError::RecordsLeft { .. }
+            | WorkflowError::SetupLost { .. }
+            | WorkflowError::SetupLeft { .. }
+            | WorkflowError::LeftRunning { .. } => self.error(error, error.hint().as_deref()),
         }
         code_of(error)
     }
@@ -439,6 +428,7 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         | WorkflowError::Usage { .. } => ExitCode::Usage,
         WorkflowError::Source(SourceError::Git { .. }) => ExitCode::Unreachable,
         WorkflowError::Source(_) => ExitCode::Usage,
+        WorkflowError::Transport(TransportError::Payload(_)) => ExitCode::Usage,
         WorkflowError::Transport(error) if error.is_refusal() => ExitCode::Refused,
         WorkflowError::Transport(_)
         | WorkflowError::LostSight { .. }
@@ -454,6 +444,7 @@ fn code_of(error: &WorkflowError) -> ExitCode {
         WorkflowError::Fault(_) | WorkflowError::OutOfTurn => ExitCode::Bug,
         WorkflowError::Locked(_) | WorkflowError::SetupRuns(_) => ExitCode::Locked,
         WorkflowError::Obstacles(_) | WorkflowError::Dns { .. } => ExitCode::Refused,
+        WorkflowError::RecordsLeft { .. } => ExitCode::Broken,
         WorkflowError::Declined
         | WorkflowError::LeftRunning { .. }
         | WorkflowError::RemovalGoesOn { source: None, .. }

@@ -13,7 +13,7 @@ mod wanted;
 
 pub use client::{answers, answers_publicly};
 pub use error::DnsError;
-pub use plan::{DnsPlan, make_dns_plan};
+pub use plan::{DnsPlan, make_dns_plan, make_dns_removal};
 pub use provider::{Provider, open};
 pub use record::{Address, Change, Data, Found, FoundRecord, Mark, Owner};
 pub use wanted::{Wanted, wanted};

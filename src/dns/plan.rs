@@ -8,7 +8,7 @@ use crate::{host::HostName, plan::Obstacle};
 pub struct DnsPlan {
     /// The names that change, in the order in which they are wanted; those that go are last.
     pub changes: Vec<Change>,
-    /// What the operator should know: records that are right and somebody else's.
+    /// What the operator should know: records that are somebody else's and stay.
     pub notes: Vec<String>,
 }
 
@@ -42,6 +42,21 @@ pub fn make_dns_plan(
     let dropped = found.iter().filter(|found| !is_wanted(found));
     plan.changes.extend(dropped.filter_map(|found| removal(host, found)));
     if obstacles.is_empty() { Ok(plan) } else { Err(obstacles) }
+}
+
+/// Plans the end of a host's records: what carries its mark goes, and the rest of the names
+/// that were looked at stays, which is noted.
+#[must_use]
+pub fn make_dns_removal(host: &HostName, found: &[Found]) -> DnsPlan {
+    let changes = found.iter().filter_map(|found| removal(host, found)).collect();
+    let stays = |found: &Found| -> Vec<String> {
+        let foreign = found.foreign(host);
+        let line = |one: &FoundRecord| {
+            format!("DNS record {} of {}: {}", one.data, found.name, whose(&[one]))
+        };
+        foreign.map(line).collect()
+    };
+    DnsPlan { changes, notes: found.iter().flat_map(stays).collect() }
 }
 
 /// Removes what is the host's own of a name.
@@ -219,6 +234,31 @@ mod tests {
             let said = refused(&found(vec![FoundRecord { data, owner: Owner::Stranger }]));
             assert!(said.contains("CNAME x.example") || said.contains("NS n.example"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_host_that_goes_takes_what_is_marked_as_its_own_and_nothing_else() {
+        let other = Owner::Host(Mark::of(&name("other.example")));
+        let alias = Found {
+            name: name("www.example"),
+            records: vec![
+                FoundRecord { owner: Owner::Stranger, ..own("198.51.100.7") },
+                FoundRecord { owner: other, ..own(V6) },
+            ],
+            ..found(Vec::new())[0].clone()
+        };
+        let plan = make_dns_removal(&host(), &[found(vec![own(V4), own(V6)])[0].clone(), alias]);
+        let gone =
+            ["- A h.example 203.0.113.5 (ttl 300)", "- AAAA h.example 2001:db8::5 (ttl 300)"];
+        assert_eq!(lines(&plan), gone);
+        assert!(plan.changes.iter().all(Change::removes));
+        assert_eq!(
+            plan.notes,
+            [
+                "DNS record A 198.51.100.7 of www.example: not made by this tool",
+                "DNS record AAAA 2001:db8::5 of www.example: made by this tool for other.example",
+            ]
+        );
     }
 
     #[test]

@@ -156,6 +156,9 @@ pub struct AdoptedFacts {
     pub dirty: Vec<PathBuf>,
     /// What it needs and is not there any more.
     pub missing: Vec<PathBuf>,
+    /// The text of all vhosts that serve it; none where they do not.
+    #[serde(default)]
+    pub vhost: Option<String>,
 }
 
 /// Returns release 0 where it is what the host runs.

@@ -1,6 +1,6 @@
 //! Certificates that the tool obtains: what is wanted, what is there, and whether it fits.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,8 @@ pub struct AcmeIssuer {
     pub root: Option<String>,
     /// The vhost by which every name answers challenges, beside what is there.
     pub challenge_vhost: String,
+    /// The vhosts of release 0 that it goes on with, in their place.
+    pub aside: Vec<PathBuf>,
 }
 
 /// Cloudflare's API, as the controller reaches it.
@@ -183,6 +185,7 @@ pub(super) fn steps(desired: &Desired, observed: &Observed) -> Vec<Step> {
             Step::ServeChallenges {
                 vhost: acme.challenge_vhost.clone(),
                 names: wanted.names.clone(),
+                aside: acme.aside.clone(),
             },
             Step::ObtainCertificate(Box::new(ObtainCertificate {
                 names: wanted.names.clone(),
@@ -231,7 +234,7 @@ pub(super) fn warning(desired: &Desired, observed: &Observed) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Provisioned, Switch, sample::Sample};
+    use crate::plan::{Switch, sample::Sample};
 
     const DIRECTORY: &str = "https://acme.example/directory";
     const DAY: i64 = 24 * 60 * 60;
@@ -255,6 +258,7 @@ mod tests {
                 directory: DIRECTORY.into(),
                 root: None,
                 challenge_vhost: "challenges".into(),
+                aside: Vec::new(),
             }),
         });
         sample.observed.host.certificates = CertificateFacts {
@@ -273,19 +277,6 @@ mod tests {
     fn a_certificate_that_fits_is_left_alone() {
         let plan = sample().plan();
         assert_eq!((plan.switch, plan.certificate, plan.warnings), (Switch::Nothing, None, vec![]));
-    }
-
-    #[test]
-    fn the_first_certificate_is_noted_as_the_tools_own_and_a_later_one_is_not() {
-        let is_noted = |sample: &Sample| {
-            let made = Provisioned { certificate: true, ..Provisioned::default() };
-            sample.plan().transaction.finish.contains(&Step::RecordProvisioned(made))
-        };
-        let mut sample = sample();
-        sample.observed.host.certificates.acme = Some(issued(&["other.example.com"], 60, 0));
-        assert!(!is_noted(&sample));
-        sample.observed.host.certificates.acme = None;
-        assert!(is_noted(&sample));
     }
 
     #[test]

@@ -266,8 +266,8 @@ impl Maker<'_> {
             steps.push(Step::LiftHold);
             steps.push(Step::HideMaintenance);
         }
-        steps.extend(self.provision.record(self.desired, self.observed));
         if self.writes_release {
+            steps.extend(self.provision.record());
             steps.extend(self.record_seen(false));
             steps.push(Step::Prune(Prune {
                 keep_releases: self.desired.policy.keep_releases,

@@ -62,9 +62,9 @@ pub use provision::{
 pub use python::{CodeChange, SourcePair};
 pub use release::{RELEASE_SCHEMA, ReleaseFacts, ReleaseRecord, ReleaseState, RunningFrom};
 pub use removal::{
-    ArchiveStep, Archived, HostDatabase, MeasuredFiles, Removal, RemovalFacts, RemovalNeighbour,
-    RemovalOrder, RemovalOutcome, RemovalQuestion, RemovalStep, RemovalTold, RoleBelongings,
-    make_removal,
+    ArchiveStep, Archived, HostDatabase, MeasuredFiles, ObtainedBy, Removal, RemovalFacts,
+    RemovalNeighbour, RemovalOrder, RemovalOutcome, RemovalQuestion, RemovalStep, RemovalTold,
+    RoleBelongings, make_removal,
 };
 pub use rollback::{
     COUNTED_ROWS, KnownRelease, Restoration, Rollback, RollbackPlan, RowCount, choose_release,

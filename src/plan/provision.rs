@@ -6,8 +6,8 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    certificate, desired::Desired, environment::to_build, observed::Observed, obstacle::Obstacle,
-    step::Step, transaction::Transaction,
+    desired::Desired, environment::to_build, observed::Observed, obstacle::Obstacle, step::Step,
+    transaction::Transaction,
 };
 use crate::host::DatabaseName;
 
@@ -49,14 +49,11 @@ pub struct Provisioned {
     /// The PostgreSQL role.
     #[serde(default)]
     pub role: bool,
-    /// The certificate.
-    #[serde(default)]
-    pub certificate: bool,
 }
 
 impl Default for Provisioned {
     fn default() -> Self {
-        Self { schema: 1, user: false, role: false, certificate: false }
+        Self { schema: 1, user: false, role: false }
     }
 }
 
@@ -179,17 +176,11 @@ impl Provision {
     }
 
     /// Returns what is noted after the commit point: it goes with the host, once that is
-    /// removed. A certificate that was there before is not the tool's to remove.
-    pub(super) fn record(&self, desired: &Desired, observed: &Observed) -> Option<Step> {
-        let before = &observed.host.certificates;
-        let is_first = before.acme.is_none() && before.origin.is_none();
-        let made = Provisioned {
-            user: self.user.is_some(),
-            role: self.role.is_some(),
-            certificate: is_first && certificate::needed(desired, observed).is_some(),
-            ..Provisioned::default()
-        };
-        (made != Provisioned::default()).then_some(Step::RecordProvisioned(made))
+    /// removed.
+    pub(super) fn record(&self) -> Option<Step> {
+        let (user, role) = (self.user.is_some(), self.role.is_some());
+        let made = Provisioned { user, role, ..Provisioned::default() };
+        (user || role).then_some(Step::RecordProvisioned(made))
     }
 
     /// Describes each thing that is created, for people.

@@ -8,7 +8,8 @@ mod step;
 mod tests;
 
 pub use facts::{
-    HostDatabase, MeasuredFiles, RemovalFacts, RemovalNeighbour, RemovalQuestion, RoleBelongings,
+    HostDatabase, MeasuredFiles, ObtainedBy, RemovalFacts, RemovalNeighbour, RemovalQuestion,
+    RoleBelongings,
 };
 pub use make::{Removal, make_removal};
 pub use step::{ArchiveStep, Archived, RemovalOrder, RemovalOutcome, RemovalStep, RemovalTold};

@@ -65,6 +65,9 @@ pub enum Step {
         vhost: String,
         /// The names.
         names: Vec<HostName>,
+        /// The vhosts that it holds as well, so that it takes their place.
+        #[serde(default)]
+        aside: Vec<PathBuf>,
     },
     /// Has an authority certify the names.
     ObtainCertificate(Box<ObtainCertificate>),

@@ -15,6 +15,9 @@ const TEMPLATE: &str = include_str!("templates/challenge.conf.hbs");
 /// The directory below the webroot, and the path below the host, of answers (RFC 8555).
 pub const CHALLENGE_PATH: &str = "/.well-known/acme-challenge/";
 
+/// Where a server that is there already finds answers, by a rewrite of its own.
+const INTERNAL_PATH: &str = "/.odoo-deploy-challenge/";
+
 #[derive(Serialize)]
 struct Context {
     server_names: String,
@@ -44,8 +47,8 @@ pub fn challenge_vhost(
     let asked = blocks.iter().filter(|block| names.iter().any(|name| answers(block, name)));
     // From the end, so that places before it stay.
     for block in asked.collect::<Vec<_>>().into_iter().rev() {
-        if !text[block.body.clone()].contains(CHALLENGE_PATH) {
-            text.insert_str(block.body.end, &location());
+        if !text[block.body.clone()].contains(ACME_WEBROOT) {
+            text.insert_str(block.body.start, &answering());
         }
     }
     if !missing.is_empty() {
@@ -55,10 +58,20 @@ pub fn challenge_vhost(
     Ok(text)
 }
 
-fn location() -> String {
+/// Writes what has a server answer challenges, whatever else is in it: a `return` of the
+/// server itself comes before any location, and somebody else's location may be of that path.
+fn answering() -> String {
     format!(
-        "\n    location ^~ {CHALLENGE_PATH} {{\n        default_type text/plain;\n        \
-         root {ACME_WEBROOT};\n    }}\n"
+        "
+    rewrite ^/\\.well-known/acme-challenge/(.*)$ {INTERNAL_PATH}$1 last;
+    location ^~ {INTERNAL_PATH} {{
+        internal;
+        auth_basic off;
+        allow all;
+        default_type text/plain;
+        alias {ACME_WEBROOT}{CHALLENGE_PATH};
+    }}
+"
     )
 }
 
@@ -115,7 +128,7 @@ mod tests {
                 challenge_vhost(Some(&present), &names(&["a.example", "www.a.example"]), true);
             let text = text.unwrap();
             assert_eq!(text.matches(CHALLENGE_PATH).count(), 1, "{text}");
-            assert_eq!(text.replace(&location(), ""), present);
+            assert_eq!(text.replace(&answering(), ""), present);
         }
     }
 
@@ -135,6 +148,16 @@ mod tests {
         let present = vhost(&input, None).unwrap().text;
         let text = challenge_vhost(Some(&present), &names(&["a.example"]), true).unwrap();
         assert_eq!(text, present);
+    }
+
+    #[test]
+    fn a_vhost_of_somebody_elses_answers_before_it_redirects() {
+        let present = "server { listen 80; server_name a.example; return 301 https://$host; }\n\
+                       server { listen 443 ssl; server_name a.example; }\n";
+        let text = challenge_vhost(Some(present), &names(&["a.example"]), true).unwrap();
+        assert_eq!(text.matches("rewrite").count(), 1, "{text}");
+        assert!(text.find("rewrite") < text.find("return 301"), "{text}");
+        assert_eq!(text.replace(&answering(), ""), present);
     }
 
     #[test]

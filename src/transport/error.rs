@@ -80,6 +80,9 @@ pub enum TransportError {
         #[source]
         source: io::Error,
     },
+    /// What is sent could not be read on this machine.
+    #[error("failed to read what is sent to the server")]
+    Payload(#[source] io::Error),
     /// The conversation broke.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -101,6 +104,7 @@ impl TransportError {
                 "a deploy key replaces no agent: run `deploy server setup --server {server}` with \
                  a full login, and deploy again"
             )),
+            Self::Payload(_) => Some("check the disk of this machine".to_owned()),
             Self::Wire(_) => Some(
                 "what was begun on the server goes on there by itself and is recorded".to_owned(),
             ),

@@ -8,9 +8,10 @@ mod control_directory;
 mod error;
 mod links;
 mod local;
+mod payload;
 mod ssh;
 
-use std::path::PathBuf;
+use std::{io::Read, path::PathBuf};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -148,12 +149,19 @@ impl Agent {
         self.channel.send(request).await.map_err(TransportError::Wire)
     }
 
-    /// Sends a piece of a pack.
+    /// Announces a payload, sends all of it and waits for what the agent says to it.
     ///
     /// # Errors
-    /// Fails when the connection is gone.
-    pub async fn send_bytes(&mut self, bytes: Vec<u8>) -> Result<(), TransportError> {
-        self.channel.send_bytes(bytes.into()).await.map_err(TransportError::Wire)
+    /// Fails when the payload cannot be read, or the connection is gone.
+    pub async fn send_payload(
+        &mut self,
+        announced: &Request,
+        payload: &mut (impl Read + Send),
+        bytes: u64,
+    ) -> Result<Reply, TransportError> {
+        self.send(announced).await?;
+        payload::send(&mut self.channel, payload, bytes).await?;
+        self.receive().await
     }
 
     /// Waits for the next reply.

@@ -1,9 +1,12 @@
 //! Works out which certificate a host is to have.
 
+use std::path::PathBuf;
+
 use super::{WorkflowError, desire::Target};
 use crate::{
     host::{HostName, NginxOptions, Tls},
-    plan::{AcmeIssuer, Issuer, Observed, OriginIssuer, WantedCertificate},
+    layout::Layout,
+    plan::{AcmeIssuer, Issuer, Observed, OriginIssuer, WantedCertificate, adopted_live},
     render,
     secret::{Redactor, Secrets},
     settings::{DnsProvider, DnsZone},
@@ -51,12 +54,17 @@ impl CertificateWish {
                 redactor.add(&issuer.token);
                 Issuer::CloudflareOrigin(issuer)
             }
-            From::Acme(authority) => Issuer::Acme(AcmeIssuer {
-                challenge_vhost: self::challenge_vhost(&self.names, observed)?,
-                email: authority.email,
-                directory: authority.directory,
-                root: authority.root,
-            }),
+            From::Acme(authority) => {
+                let (present, aside) = present_vhost(&self.names[0], observed);
+                let ipv6 = observed.server.has_ipv6;
+                Issuer::Acme(AcmeIssuer {
+                    challenge_vhost: render::challenge_vhost(present, &self.names, ipv6)?,
+                    aside,
+                    email: authority.email,
+                    directory: authority.directory,
+                    root: authority.root,
+                })
+            }
         };
         Ok(WantedCertificate { names: self.names, issuer })
     }
@@ -124,14 +132,20 @@ fn is_certificate(text: &str) -> bool {
         && lines.next_back() == Some("-----END CERTIFICATE-----")
 }
 
-/// What serves users goes on; a vhost whose certificate is gone serves nobody any more.
-fn challenge_vhost(names: &[HostName], observed: &Observed) -> Result<String, WorkflowError> {
-    let host = &observed.host;
+/// Finds what serves users, which goes on, and whose place that takes: before its first
+/// deploy a host is served by what was adopted. A vhost whose certificate is gone serves
+/// nobody any more.
+fn present_vhost<'a>(host: &HostName, observed: &'a Observed) -> (Option<&'a str>, Vec<PathBuf>) {
+    if let Some(adopted) = adopted_live(observed)
+        && let Some(vhost) = &adopted.vhost
+    {
+        let paths = adopted.record.vhosts.iter().map(|vhost| vhost.path.clone());
+        return (Some(vhost), paths.collect());
+    }
+    let facts = &observed.host;
+    let certificate = Layout::new(host.clone()).acme_certificate();
     let is_lost = |vhost: &str| {
-        let layout = crate::layout::Layout::new(names[0].clone());
-        let certificate = layout.acme_certificate();
-        host.certificates.acme.is_none() && vhost.contains(&*certificate.to_string_lossy())
+        facts.certificates.acme.is_none() && vhost.contains(&*certificate.to_string_lossy())
     };
-    let present = host.vhost.as_deref().filter(|vhost| !is_lost(vhost));
-    Ok(render::challenge_vhost(present, names, observed.server.has_ipv6)?)
+    (facts.vhost.as_deref().filter(|vhost| !is_lost(vhost)), Vec::new())
 }

@@ -1,6 +1,8 @@
 //! Reaches the server that carries a host, as the working tree knows it: a question
 //! needs no remote and no secret.
 
+use std::io::Read;
+
 use super::{Project, WorkflowError};
 use crate::{
     host::{Host, HostName, ServerName},
@@ -59,5 +61,19 @@ pub(super) async fn ask_server(
     match reply {
         Reply::Fault(fault) => Err(fault.into()),
         reply => Ok(reply),
+    }
+}
+
+/// Sends a payload that the request announces, and waits until the server has it.
+pub(super) async fn send_payload(
+    agent: &mut Agent,
+    announced: &Request,
+    payload: &mut (impl Read + Send),
+    bytes: u64,
+) -> Result<(), WorkflowError> {
+    match agent.send_payload(announced, payload, bytes).await? {
+        Reply::Received => Ok(()),
+        Reply::Fault(fault) => Err(fault.into()),
+        _ => Err(WorkflowError::OutOfTurn),
     }
 }

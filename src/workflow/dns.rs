@@ -19,7 +19,7 @@ use crate::{
     causes::with_causes,
     dns::{
         self, Address, Change, DnsError, DnsPlan, Found, Provider, Wanted, answers_publicly,
-        make_dns_plan, wanted,
+        make_dns_plan, make_dns_removal, wanted,
     },
     host::{Host, HostName},
     plan::Outcome,
@@ -280,30 +280,63 @@ pub async fn look(project: &Project, name: &HostName) -> Result<Standing, Workfl
     Ok(Standing { wanted, found, plan })
 }
 
+/// The end of a host's records, before anything is done.
+pub struct RecordsRemoval {
+    records: Records,
+    /// The names of the host that lie in no zone of `deploy.toml`: their records are the
+    /// business of whoever made them.
+    pub elsewhere: Vec<HostName>,
+}
+
+impl RecordsRemoval {
+    /// Looks for every record that is marked as a host's, in the zones that its name and its
+    /// aliases lie in. Nothing is changed.
+    ///
+    /// # Errors
+    /// Fails where a provider cannot be asked.
+    pub(super) async fn look(project: &Project, name: &HostName) -> Result<Self, DnsError> {
+        let mut names = vec![name.clone()];
+        // The file may be gone already: then the marks alone tell of aliases.
+        if let Ok(host) = Host::load(&project.files, name) {
+            names.extend(host.nginx.into_iter().flat_map(|nginx| nginx.aliases));
+        }
+        let (mut asked, mut elsewhere) = (Vec::new(), Vec::new());
+        for name in names {
+            match project.settings.zone_of(&name) {
+                Some((zone, _)) => {
+                    asked.push(Wanted { zone: zone.clone(), name, addresses: Vec::new() });
+                }
+                None => elsewhere.push(name),
+            }
+        }
+        let redactor = &mut Redactor::default();
+        let zones = open(&asked, &project.settings, &project.secrets, redactor)?;
+        let found = find(&zones, name, &asked).await?;
+        let plan = make_dns_removal(name, &found);
+        let records = Records { host: Some(name.clone()), zones, plan, ..Records::default() };
+        Ok(Self { records, elsewhere })
+    }
+
+    /// Returns what goes.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        self.records.changes()
+    }
+
+    /// Returns what stays of the host's names, and whose it is.
+    #[must_use]
+    pub fn kept(&self) -> &[String] {
+        self.records.notes()
+    }
+}
+
 /// Removes every record that is marked as a host's, from the zones that its name and its
 /// aliases lie in; strangers' records stay. Returns what was removed.
 ///
 /// # Errors
 /// Fails where a provider cannot be asked or says no; what was removed until then is gone.
-pub async fn remove_records(
-    project: &Project,
-    name: &HostName,
-) -> Result<Vec<Change>, WorkflowError> {
-    let mut names = vec![name.clone()];
-    // The file may be gone already: then the marks alone tell of aliases.
-    if let Ok(host) = Host::load(&project.files, name) {
-        names.extend(host.nginx.into_iter().flat_map(|nginx| nginx.aliases));
-    }
-    let settings = &project.settings;
-    let asked = names.into_iter().filter_map(|name| {
-        let (zone, _) = settings.zone_of(&name)?;
-        Some(Wanted { zone: zone.clone(), name, addresses: Vec::new() })
-    });
-    let asked: Vec<_> = asked.collect();
-    let zones = open(&asked, settings, &project.secrets, &mut Redactor::default())?;
-    let found = find(&zones, name, &asked).await?;
-    let plan = make_dns_plan(name, &[], &found).map_err(WorkflowError::Obstacles)?;
-    let records = Records { host: Some(name.clone()), zones, plan, ..Records::default() };
+pub async fn remove_records(project: &Project, name: &HostName) -> Result<Vec<Change>, DnsError> {
+    let RecordsRemoval { records, .. } = RecordsRemoval::look(project, name).await?;
     for change in records.changes() {
         records.make(change).await?;
     }

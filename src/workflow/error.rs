@@ -92,6 +92,15 @@ pub enum WorkflowError {
         #[source]
         source: Option<TransportError>,
     },
+    /// A host is gone from its server, and its records in the DNS are not.
+    #[error("nothing of {host} is left on its server, and its DNS records are not removed")]
+    RecordsLeft {
+        /// The host.
+        host: HostName,
+        /// Why they are not.
+        #[source]
+        source: DnsError,
+    },
     /// Another setup of the server runs.
     #[error("this server is being set up already")]
     SetupRuns(Option<Holder>),
@@ -128,6 +137,45 @@ impl WorkflowError {
     /// Describes something the operator asked for that cannot be.
     pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// Returns the next move, where the error is all that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Usage { hint, .. } => return hint.clone(),
+            Self::Source(source) => return source.hint(),
+            Self::Policy(policy) => policy.hint(),
+            Self::Selection(selection) => selection.hint(),
+            Self::Transport(transport) => return transport.hint(),
+            Self::Fault(fault) => return fault.hint.clone(),
+            Self::Dns { error, .. } => return error.hint(),
+            Self::LostSight { host, .. } => format!(
+                "what was begun goes on by itself on the server; \
+                 `deploy attach --host {host}` shows it"
+            ),
+            Self::RemovalGoesOn { .. } => {
+                "run the command again: it says what is left to do".to_owned()
+            }
+            Self::RecordsLeft { host, .. } => format!(
+                "`deploy dns remove --host {host}` removes them, as does this command when it is \
+                 run again: the host's file is kept until then"
+            ),
+            Self::SetupLost { .. } | Self::SetupLeft { .. } => {
+                "run `deploy server setup` again to follow it".to_owned()
+            }
+            Self::LeftRunning { host } => format!("`deploy attach --host {host}` shows it"),
+            Self::Stale(_) | Self::Used => "make a new one by `deploy plan --out`".to_owned(),
+            Self::Config(_)
+            | Self::Render(_)
+            | Self::Lint(_)
+            | Self::OutOfTurn
+            | Self::Locked(_)
+            | Self::Obstacles(_)
+            | Self::Declined
+            | Self::SetupRuns(_) => return None,
+        };
+        Some(text)
     }
 }
 

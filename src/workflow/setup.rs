@@ -12,7 +12,7 @@ use crate::{
         diagnose, plan_setup,
     },
     transport::{Agent, TransportError},
-    wire::{CHUNK, Reply, Request, ServerReply, ServerRequest},
+    wire::{Reply, Request, ServerReply, ServerRequest},
 };
 
 /// The environment whose logs are kept longer.
@@ -119,16 +119,9 @@ impl PreparedSetup {
                 "put the package there, or correct `package` of [odoo.…] in config/deploy.toml",
             )
         })?;
-        let announced = ServerRequest::File { bytes: bytes.len() as u64 };
-        self.agent.send(&Request::Server(announced)).await?;
-        for piece in bytes.chunks(CHUNK) {
-            self.agent.send_bytes(piece.to_vec()).await?;
-        }
-        match self.agent.receive().await? {
-            Reply::Received => Ok(()),
-            Reply::Fault(fault) => Err(fault.into()),
-            _ => Err(WorkflowError::OutOfTurn),
-        }
+        let size = bytes.len() as u64;
+        let announced = Request::Server(ServerRequest::File { bytes: size });
+        contact::send_payload(&mut self.agent, &announced, &mut bytes.as_slice(), size).await
     }
 }
 

@@ -221,6 +221,13 @@ const TLS: &[Case] = &[
         "\n[deploy]\n[deploy.nginx]\ncloudflare = True",
         "\n[deploy]\n[deploy.nginx]\ntls = letsencrypt\ncloudflare = True",
     ),
+    (
+        R::ProxiedWithoutCloudflare,
+        "18.0",
+        Warning,
+        "\n[deploy]\n[deploy.dns]\nproxied = True",
+        "\n[deploy]\n[deploy.dns]\nproxied = True\n[deploy.nginx]\ntls = letsencrypt\ncloudflare = True",
+    ),
 ];
 
 #[test]
@@ -276,7 +283,8 @@ fn two_hosts_of_a_server_share_nothing() {
     let one = || host("a.example.com", "18.0", "", "");
     let other = "http_port = 8169\ngevent_port = 8172";
     let rules = |options: &str, deploy: &str| {
-        let hosts = [one(), host("b.example.com", "18.0", options, deploy)];
+        let deploy = format!("user = b\n{deploy}");
+        let hosts = [one(), host("b.example.com", "18.0", options, &deploy)];
         lint_fleet(&hosts).iter().map(|finding| finding.rule).collect::<Vec<_>>()
     };
     assert_eq!(rules(other, ""), []);
@@ -288,6 +296,29 @@ fn two_hosts_of_a_server_share_nothing() {
     let data_dir = format!("{other}\ndata_dir = /var/lib/odoo/a.example.com/");
     assert_eq!(rules(&data_dir, ""), [R::SharedDataDir]);
     assert_eq!(rules(other, "[deploy.nginx]\naliases = a.example.com"), [R::SharedName]);
+}
+
+#[test]
+fn a_system_user_of_two_clients_is_found_and_one_of_one_client_is_not() {
+    let fleet = |hosts: &[(&str, &str)]| {
+        let hosts = hosts.iter().enumerate().map(|(index, (name, environment))| {
+            let port = 8069 + index * 10;
+            let ports = format!("http_port = {port}\ngevent_port = {}", port + 3);
+            let mut host = host(name, "18.0", &ports, "");
+            host.environment = odoo_deploy::host::EnvironmentName::parse(environment).unwrap();
+            host
+        });
+        let found = lint_fleet(&hosts.collect::<Vec<_>>());
+        assert!(found.iter().all(|one| (one.rule, one.severity) == (R::SharedUser, Warning)));
+        found.len()
+    };
+    let acme = ("acme.example.com", "production");
+    let acme_test = ("acme-test.example.com", "test");
+    assert_eq!(fleet(&[acme, acme_test]), 0);
+    assert_eq!(fleet(&[("shop.acme.com", "production"), acme_test]), 0);
+    assert_eq!(fleet(&[("shop.acme.com", "production"), acme]), 1);
+    assert_eq!(fleet(&[acme, ("bolt-test.example.com", "test")]), 1);
+    assert_eq!(fleet(&[acme, acme_test, ("bolt.example.com", "production")]), 1);
 }
 
 #[test]
@@ -305,7 +336,7 @@ fn two_servers_share_a_database_only_on_a_common_database_server() {
 #[test]
 fn every_rule_has_a_test() {
     let tested = [KEYS, VALUES, SERVER, TLS].concat().into_iter().map(|case| case.0);
-    let fleet = [R::SharedPort, R::SharedDatabase, R::SharedDataDir, R::SharedName];
+    let fleet = [R::SharedPort, R::SharedDatabase, R::SharedDataDir, R::SharedName, R::SharedUser];
     let tested = tested.chain(fleet).collect::<BTreeSet<_>>();
     assert_eq!(tested, RuleId::ALL.iter().copied().collect());
 }

@@ -2,40 +2,24 @@
 
 use std::path::Path;
 
-use super::lab::Server;
-
-/// The zones that the name server is responsible for. Nothing else is in its DNS.
-pub(crate) const ZONES: [&str; 3] = ["somosblink.com", "example", "example.com"];
+use super::{lab::Server, name_server::NameServer};
 
 /// An authority that speaks ACME, and the DNS that it looks at. Both listen on all of
 /// their server's addresses, and end with it.
-pub(crate) struct Authority {
+pub(crate) struct Authority<'a> {
+    server: &'a Server,
+    /// Who tells it where a name leads.
+    pub(crate) names: NameServer<'a>,
     /// The URL of its directory.
     pub(crate) directory: String,
     /// The root of its own certificate, as PEM: not of those that it issues.
     pub(crate) root: String,
-    /// Where the name server answers, `address:port`.
-    pub(crate) dns: String,
-    /// The key by which zones may be updated and transferred.
-    pub(crate) key: TsigKey,
-    management: String,
-}
-
-/// A key of TSIG.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TsigKey {
-    pub(crate) name: String,
-    pub(crate) algorithm: String,
-    /// Base64.
-    pub(crate) secret: String,
 }
 
 const DIRECTORY: &str = "/var/lib/lab-authority";
-const KEY_NAME: &str = "deploy";
-const ALGORITHM: &str = "hmac-sha256";
 
-/// Pebble checks names on port 80, and asks this server's BIND for them. It looks at a name
-/// again each time: a name that led here once need not do so now.
+/// Pebble checks names on port 80, and asks the name server of its own server for them. It
+/// looks at a name again each time: a name that led here once need not do so now.
 const START: &str = r#"
 set -eu
 mkdir -p "$DIRECTORY"
@@ -53,102 +37,50 @@ cat >pebble.json <<JSON
     "externalAccountBindingRequired": false, "retryAfter": { "authz": 1, "order": 1 },
     "certificateValidityPeriod": 7776000 } }
 JSON
-tsig-keygen -a "$ALGORITHM" "$KEY_NAME" >/etc/bind/lab.key
-chown root:bind /etc/bind/lab.key
-chmod 640 /etc/bind/lab.key
-cat >/etc/bind/named.conf.options <<CONF
-options {
-  directory "/var/cache/bind";
-  recursion no;
-  dnssec-validation no;
-  listen-on { any; };
-  listen-on-v6 { none; };
-  allow-transfer { any; };
-};
-CONF
-echo 'include "/etc/bind/lab.key";' >/etc/bind/named.conf.local
-for zone in $ZONES; do
-  printf '$TTL 60\n@ SOA ns.%s. root.%s. 1 60 60 60 60\n@ NS ns.%s.\nns A %s\n' \
-    "$zone" "$zone" "$zone" "$ADDRESS" >"/var/lib/bind/$zone.zone"
-  echo "zone \"$zone\" { type primary; file \"/var/lib/bind/$zone.zone\"; allow-update { key $KEY_NAME; }; };" \
-    >>/etc/bind/named.conf.local
-done
-chown -R bind:bind /var/lib/bind
-systemctl restart named.service
 systemd-run --quiet --unit=lab-pebble --setenv=PEBBLE_VA_NOSLEEP=1 \
   --setenv=PEBBLE_WFE_NONCEREJECT=0 --setenv=PEBBLE_AUTHZREUSE=0 \
   -- /usr/bin/pebble -config "$DIRECTORY/pebble.json" -dnsserver 127.0.0.1:53
 "#;
 
-impl Authority {
+impl<'a> Authority<'a> {
     /// Starts both on a server.
-    pub(crate) fn start(server: &Server) -> Self {
+    pub(crate) fn start(server: &'a Server) -> Self {
+        let names = NameServer::start(server);
         let address = server.address();
-        let zones = ZONES.join(" ");
-        let variables = format!(
-            "DIRECTORY={DIRECTORY} ADDRESS={address} ZONES=\"{zones}\" KEY_NAME={KEY_NAME} \
-             ALGORITHM={ALGORITHM}\n"
-        );
-        server.script(&(variables + START)).ok();
-        let read = |path: &str| server.shell(&["cat", path]).ok();
-        let key = read("/etc/bind/lab.key");
-        let secret = key.split_once("secret \"").and_then(|(_, rest)| rest.split_once('"'));
+        server.script(&format!("DIRECTORY={DIRECTORY} ADDRESS={address}\n{START}")).ok();
         let authority = Self {
+            server,
+            names,
             directory: format!("https://{address}:14000/dir"),
-            root: read(&format!("{DIRECTORY}/root.pem")),
-            dns: format!("{address}:53"),
-            key: TsigKey {
-                name: KEY_NAME.to_owned(),
-                algorithm: ALGORITHM.to_owned(),
-                secret: secret.expect("a key has a secret").0.to_owned(),
-            },
-            management: format!("https://{address}:15000"),
+            root: server.shell(&["cat", &format!("{DIRECTORY}/root.pem")]).ok(),
         };
-        server.wait_until("the authority answers", |server| {
-            authority.fetch(server, &authority.directory).is_some()
+        server.wait_until("the authority answers", |_| {
+            authority.fetch(&authority.directory).is_some()
         });
         authority
     }
 
-    /// Has a name lead to an address.
-    pub(crate) fn point(&self, server: &Server, name: &str, address: &str) {
-        let add = format!("update delete {name} A\nupdate add {name} 60 A {address}");
-        self.update(server, &add);
-    }
-
-    /// Has a name lead nowhere.
-    pub(crate) fn unpoint(&self, server: &Server, name: &str) {
-        self.update(server, &format!("update delete {name} A"));
-    }
-
-    fn update(&self, server: &Server, lines: &str) {
-        let TsigKey { name: key, algorithm, secret } = &self.key;
-        let at = self.dns.replace(':', " ");
-        let update = format!("server {at}\nkey {algorithm}:{key} {secret}\n{lines}\nsend\n");
-        server.script(&format!("nsupdate <<'END'\n{update}END\n")).ok();
-    }
-
     /// Returns the root of the certificates that it issues, as PEM.
-    pub(crate) fn issued_root(&self, server: &Server) -> String {
-        let url = format!("{}/roots/0", self.management);
-        self.fetch(server, &url).expect("the authority shows its root")
+    pub(crate) fn issued_root(&self) -> String {
+        let url = format!("https://{}:15000/roots/0", self.server.address());
+        self.fetch(&url).expect("the authority shows its root")
     }
 
     /// Counts the certificates that were asked for so far.
-    pub(crate) fn issued(&self, server: &Server) -> usize {
-        let log = server.shell(&["journalctl", "-o", "cat", "-u", "lab-pebble.service"]).ok();
+    pub(crate) fn issued(&self) -> usize {
+        let log = self.server.shell(&["journalctl", "-o", "cat", "-u", "lab-pebble.service"]).ok();
         log.lines().filter(|line| line.contains("Issued certificate serial")).count()
     }
 
     /// Ends the authority; the name server goes on.
-    pub(crate) fn stop(&self, server: &Server) {
-        server.shell(&["systemctl", "stop", "lab-pebble.service"]).ok();
+    pub(crate) fn stop(&self) {
+        self.server.shell(&["systemctl", "stop", "lab-pebble.service"]).ok();
     }
 
-    fn fetch(&self, server: &Server, url: &str) -> Option<String> {
+    fn fetch(&self, url: &str) -> Option<String> {
         let root = Path::new(DIRECTORY).join("root.pem");
         let root = root.to_str().expect("it is UTF-8");
-        let answer = server.shell(&["curl", "-sSf", "--cacert", root, url]);
+        let answer = self.server.shell(&["curl", "-sSf", "--cacert", root, url]);
         (answer.code == 0).then_some(answer.stdout)
     }
 }

@@ -202,7 +202,10 @@ fn removed_in_two_goes(world: &World) -> String {
         assert!(neighbour.join().unwrap(), "the neighbour is served all the time");
         run
     });
-    assert_eq!(run.event("client-removed")["hosts"][0], CLIENT_HOST);
+    let removed = run.event("client-removed");
+    assert_eq!(removed["hosts"][0], CLIENT_HOST);
+    let left = format!("DNS records that you made for {CLIENT_HOST} are yours to remove");
+    assert_eq!(removed["left"], serde_json::json!([left]));
     let state = world.git(&["status", "--porcelain"]);
     assert!(state.contains(&format!("D config/hosts/{CLIENT_HOST}.conf")), "{state}");
     assert!(!Path::new(&world.repository()).join("docs/clients/acme.md").exists());

@@ -8,6 +8,7 @@ use crate::{
 };
 
 const ALIAS: &str = "erp.somosblink.com";
+const REMOVE: [&str; 5] = ["client", "remove", "demo", "--confirm", "demo"];
 const VIEWS: &str = "custom-addons/taller_reparaciones/views/repair_order_views.xml";
 const SECRETS: &str = "config/secrets.env";
 
@@ -130,15 +131,62 @@ fn records_follow_their_host_from_its_first_deploy_to_its_end() {
     assert_eq!(status.event("dns")["changes"], json!([]));
     assert_eq!(status.event("dns")["found"][0]["records"][0]["owner"], format!("made for {HOST}"));
 
-    // A provider that is down keeps no live host from being deployed to.
+    // Records that are gone come back.
+    let written = names.zone();
+    world.run(&["dns", "remove", "--host", HOST, "--yes"]).expect_code(0);
+    assert_eq!(names.zone(), empty);
+    world.deploy_ok(&["--branch", "demo"]);
+    assert_eq!(names.zone(), written);
+
+    // A provider that is down keeps no live host from being deployed to, but from being removed.
     world.server().shell(&["systemctl", "stop", "named.service"]).ok();
     world.edit(VIEWS, r#"<field name="device"/>"#, r#"<field name="device" string="Thing"/>"#);
     world.commit("A word");
     let run = world.deploy(&["--branch", "demo"]);
     run.expect_code(0).expect_said("were not looked at: no answer from name server");
+    let before = world.state();
+    let run = world.run(&REMOVE).expect_code(6);
+    run.expect_said("no answer from name server").expect_said("nothing was touched");
+    assert_eq!(world.state(), before);
     world.server().shell(&["systemctl", "start", "named.service"]).ok();
     world.server().wait_until("the name server is back", |_| !names.zone().is_empty());
 
-    world.run(&["dns", "remove", "--host", HOST, "--yes"]).expect_code(0);
+    removed_with_its_client(&world, &names, &empty);
+}
+
+/// The zone takes no changes at first: the host is gone, and its file says what is left.
+fn removed_with_its_client(world: &World, names: &NameServer<'_>, empty: &str) {
+    let conf = world.host_conf(HOST);
+    let allow = |from: &str, to: &str| {
+        let script = format!(
+            "sed -i 's/allow-update {{ {from}; }}/allow-update {{ {to}; }}/' \
+               /etc/bind/named.conf.local && systemctl restart named.service"
+        );
+        world.server().script(&script).ok();
+        world.server().wait_until("the name server is back", |_| !names.zone().is_empty());
+    };
+    allow("key deploy", "none");
+    let run = world.run(&REMOVE).expect_code(8);
+    let run = run.expect_said(&format!("dns  - A {HOST} 203.0.113.5"));
+    let run = run.expect_said(&format!("{HOST} is removed"));
+    let run = run.expect_said("it may not update the zone");
+    run.expect_said(&format!("`deploy dns remove --host {HOST}` removes them"));
+    assert_eq!(world.state().current, None);
+    assert_eq!(names.dig(HOST, "A"), "203.0.113.5");
+    assert_eq!(world.git(&["status", "--porcelain"]), "");
+
+    allow("none", "key deploy");
+    world.edit(&conf, "[deploy.nginx]", &format!("[deploy.nginx]\naliases = {ALIAS}"));
+    names.update(&format!("update add {ALIAS} 60 A 198.51.100.7"));
+    let run = world.run(&[&REMOVE[..], &["--json"]].concat()).expect_code(0);
+    let removal = run.event("removal");
+    assert_eq!(removal["dns"][0]["before"][0]["ip"], "203.0.113.5", "{removal}");
+    let stays = format!("DNS record A 198.51.100.7 of {ALIAS}: not made by this tool");
+    assert!(removal["kept"].as_array().unwrap().contains(&json!(stays)), "{removal}");
+    assert_eq!(run.event("dns-changed")["what"], "removed");
+    assert_eq!(run.event("client-removed")["left"], json!([]));
+    assert_eq!(names.dig(ALIAS, "A"), "198.51.100.7");
+    names.update(&format!("update delete {ALIAS} A"));
     assert_eq!(names.zone(), empty);
+    assert!(world.git(&["status", "--porcelain"]).contains(&format!("D {conf}")));
 }

@@ -13,12 +13,12 @@ use std::{
 };
 
 use crate::{
-    authority::{Authority, TsigKey},
+    authority::Authority,
     lab::{Disk, Server, server_name},
     world::{Run, World},
 };
 
-const CLIENTS: [&str; 2] = ["acme", "beta"];
+const CLIENTS: [&str; 2] = ["alfa", "beta"];
 const DOMAIN: &str = "somosblink.com";
 const ADMIN_PASSWORD: &str = "Kanari0-adm-\"in' $x";
 
@@ -44,29 +44,23 @@ fn instances() -> Vec<Instance> {
 }
 
 /// The server that is set up, and beside it the one with the authority and the zone.
-struct Scene {
-    world: World,
-    names: Server,
-    authority: Authority,
+struct Scene<'a> {
+    world: &'a World,
+    /// Where the name server and the authority are, and a browser.
+    beside: &'a Server,
+    authority: Authority<'a>,
 }
 
-impl Scene {
-    fn set() -> Self {
-        let world = World::bare("from-bare");
-        let names = Server::boot(&server_name("from-bare-names"), "base", Disk::Folder, None);
-        let authority = Authority::start(&names);
+impl<'a> Scene<'a> {
+    fn set(world: &'a World, beside: &'a Server) -> Self {
+        let authority = Authority::start(beside);
         world.write("config/lab.crt", &authority.root);
         let acme =
             format!("[acme]\ndirectory = \"{}\"\nca = \"config/lab.crt\"", authority.directory);
         world.edit("config/deploy.toml", "[acme]", &acme);
-        let TsigKey { name, secret, .. } = &authority.key;
-        let zone = format!(
-            "[dns.\"{DOMAIN}\"]\nprovider = \"rfc2136\"\nserver = \"{}\"\nkey_name = \"{name}\"\n\
-             secret = \"${{DNS_KEY}}\"\n\n[clients]",
-            authority.dns
-        );
+        let zone = format!("{}[clients]", authority.names.settings());
         world.edit("config/deploy.toml", "[clients]", &zone);
-        let mut secrets = format!("DNS_KEY={secret}\n");
+        let mut secrets = format!("DNS_KEY={}\n", authority.names.secret);
         for client in CLIENTS {
             let client = client.to_uppercase();
             for name in
@@ -77,7 +71,7 @@ impl Scene {
         }
         world.write("config/secrets.env", &secrets);
         world.commit("Name the authority and the name server");
-        Self { world, names, authority }
+        Self { world, beside, authority }
     }
 
     fn server(&self) -> &Server {
@@ -106,26 +100,16 @@ impl Scene {
     /// Asks as a browser does that trusts what the authority issues: the address is the one
     /// that the zone names.
     fn browse(&self, host: &str, path: &str, more: &[&str]) -> String {
-        let address = self.records(host, "A");
-        let resolve = format!("{host}:443:{}", address.trim());
+        let address = self.authority.names.dig(host, "A");
+        let resolve = format!("{host}:443:{address}");
         let url = format!("https://{host}{path}");
         let curl = ["curl", "-sS", "--cacert", "/root/issued.pem", "--resolve", &resolve, &url];
-        let answer = self.names.shell(&[&curl[..], more].concat());
+        let answer = self.beside.shell(&[&curl[..], more].concat());
         answer.stdout + &answer.stderr
     }
 
     fn status(&self, host: &str, path: &str) -> String {
         self.browse(host, path, &["-o", "/dev/null", "-w", "%{http_code}"])
-    }
-
-    fn records(&self, name: &str, kind: &str) -> String {
-        self.names.shell(&["dig", "+short", "@127.0.0.1", name, kind]).ok()
-    }
-
-    /// Every record of the zone but its version, sorted.
-    fn zone(&self) -> String {
-        let dig = format!("dig @127.0.0.1 {DOMAIN} AXFR +noall +answer | grep -v SOA | sort");
-        self.names.script(&dig).ok()
     }
 
     /// Logs in as admin, and says whether that worked.
@@ -134,7 +118,7 @@ impl Scene {
             "jsonrpc": "2.0",
             "params": { "db": database, "login": "admin", "password": password },
         });
-        std::fs::write(self.names.path("/root/login.json"), call.to_string()).unwrap();
+        std::fs::write(self.beside.path("/root/login.json"), call.to_string()).unwrap();
         let json = ["-H", "Content-Type: application/json", "-d", "@/root/login.json"];
         let answer = self.browse(host, "/web/session/authenticate", &json);
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
@@ -151,13 +135,15 @@ impl Scene {
             systemctl show --property=Id,MainPID,ActiveState 'odoo-*' nginx postgresql@17-main; \
             runuser -u postgres -- psql -XAtqc 'SELECT rolname FROM pg_roles UNION ALL \
               SELECT datname FROM pg_database ORDER BY 1'";
-        self.server().script(script).ok() + &self.zone()
+        self.server().script(script).ok() + &self.authority.names.zone()
     }
 }
 
 #[test]
 fn a_bare_machine_becomes_a_server_of_two_clients_and_is_empty_again() {
-    let scene = Scene::set();
+    let world = World::bare("from-bare");
+    let beside = Server::boot(&server_name("from-bare-beside"), "base", Disk::Folder, None);
+    let scene = Scene::set(&world, &beside);
     let begun = Instant::now();
     scene.run(&["server", "setup", "--server", "vps-1", "--yes"]).expect_code(0);
     let set_up = begun.elapsed();
@@ -169,8 +155,7 @@ fn a_bare_machine_becomes_a_server_of_two_clients_and_is_empty_again() {
     let without_hosts = traces(&scene);
 
     let all = instances();
-    std::fs::write(scene.names.path("/root/issued.pem"), scene.authority.issued_root(&scene.names))
-        .unwrap();
+    std::fs::write(scene.beside.path("/root/issued.pem"), scene.authority.issued_root()).unwrap();
     scene.deploy(&all[0].hostname, &[]).expect_code(0);
     assert_eq!(scene.status(&all[0].hostname, "/web/login"), "200");
     let answered = begun.elapsed();
@@ -192,19 +177,19 @@ fn a_bare_machine_becomes_a_server_of_two_clients_and_is_empty_again() {
     for client in CLIENTS {
         scene.run(&["client", "remove", client, "--confirm", client]).expect_code(0);
     }
-    assert_eq!(traces(&scene), without_hosts);
+    assert_same(&without_hosts, &traces(&scene));
 }
 
-fn add(scene: &Scene, client: &str) {
+fn add(scene: &Scene<'_>, client: &str) {
     let both = ["client", "add", client, "--environment", "production,test", "--server", "vps-1"];
     scene.run(&both).expect_code(0);
 }
 
 /// A host answers with its own database over HTTPS, and nobody sees another's.
-fn keeps_to_itself(scene: &Scene, own: &Instance, all: &[Instance]) {
+fn keeps_to_itself(scene: &Scene<'_>, own: &Instance, all: &[Instance]) {
     let Instance { hostname, database, user } = own;
     let address = scene.server().address();
-    assert_eq!(scene.records(hostname, "A").trim(), address);
+    assert_eq!(scene.authority.names.dig(hostname, "A"), address);
     assert_eq!(scene.status(hostname, "/web/login"), "200");
     for closed in ["/web/database/manager", "/web/database/selector", "/web/database/list"] {
         assert_ne!(scene.status(hostname, closed), "200", "{hostname}{closed}");
@@ -227,7 +212,7 @@ fn keeps_to_itself(scene: &Scene, own: &Instance, all: &[Instance]) {
 }
 
 /// Everything once more: the server, the zone and the repository stay as they are.
-fn nothing_is_left_to_do(scene: &Scene, all: &[Instance]) {
+fn nothing_is_left_to_do(scene: &Scene<'_>, all: &[Instance]) {
     let before = scene.everything();
     scene
         .run(&["server", "setup", "--server", "vps-1", "--yes"])
@@ -242,11 +227,11 @@ fn nothing_is_left_to_do(scene: &Scene, all: &[Instance]) {
     }
     assert_eq!(scene.world.git(&["status", "--porcelain"]), "");
     assert_same(&before, &scene.everything());
-    assert_eq!(scene.authority.issued(&scene.names), all.len());
+    assert_eq!(scene.authority.issued(), all.len());
 }
 
 /// What cannot be is said, and the server, the zone and the repository stay as they are.
-fn refusals_touch_nothing(scene: &Scene) {
+fn refusals_touch_nothing(scene: &Scene<'_>) {
     let before = scene.everything();
     for (name, said) in [("www", "reserved"), ("a_b", "cannot be a client's name")] {
         scene.run(&["client", "add", name, "--server", "vps-1"]).expect_code(2).expect_said(said);
@@ -268,10 +253,10 @@ fn refusals_touch_nothing(scene: &Scene) {
     let secrets = scene.world.read("config/secrets.env");
     let secrets = format!("{secrets}GAMMA_ADMIN_PASSWORD={ADMIN_PASSWORD}\n");
     scene.world.write("config/secrets.env", &secrets);
-    scene.authority.point(&scene.names, &host, "198.51.100.7");
+    scene.authority.names.point(&host, "198.51.100.7");
     let run = scene.deploy(&host, &[]).expect_code(6);
     run.expect_said("leads elsewhere in the DNS: A 198.51.100.7 (not made by this tool)");
-    scene.authority.unpoint(&scene.names, &host);
+    scene.authority.names.update(&format!("update delete {host} A"));
 
     let port = scene.world.read(&conf);
     let port = port.lines().find(|line| line.starts_with("http_port")).unwrap();
@@ -280,7 +265,7 @@ fn refusals_touch_nothing(scene: &Scene) {
     scene.world.edit(&conf, port, taken);
     commit("Give it the port of another");
     let run = scene.deploy(&host, &[]).expect_code(6);
-    run.expect_said("acme.somosblink.com on the same server already has port");
+    run.expect_said("alfa.somosblink.com on the same server already has port");
     assert_same(&before, &scene.everything());
 
     scene.world.git(&["rm", "-q", &conf, &scene.world.host_conf(&format!("gamma-test.{DOMAIN}"))]);
@@ -298,15 +283,15 @@ fn assert_same(before: &str, after: &str) {
 }
 
 /// What is on the server and in the zone of any client, archives left out.
-fn traces(scene: &Scene) -> String {
+fn traces(scene: &Scene<'_>) -> String {
     let script =
-        "find / -xdev \\( -name '*acme*.somosblink.com*' -o -name '*beta*.somosblink.com*' \
-          -o -name 'acme-*' -o -name 'beta-*' \\) \
+        "find / -xdev \\( -name '*alfa*.somosblink.com*' -o -name '*beta*.somosblink.com*' \
+          -o -name 'alfa*' -o -name 'beta*' \\) \
           -not -path '/proc/*' -not -path '/sys/*' -not -path '/usr/*' -not -path '/var/backups/*'
         getent passwd; getent group; ls -A /var/lib/odoo /opt/odoo /var/log/odoo /etc/odoo
         runuser -u postgres -- psql -XAtqc 'SELECT datname FROM pg_database ORDER BY 1'
         runuser -u postgres -- psql -XAtqc 'SELECT rolname FROM pg_roles ORDER BY 1'
         systemctl list-units --all --plain --no-legend 'odoo-*' 'deploy*'
-        grep -rl -e 'acme' -e 'beta' /etc 2>/dev/null; true";
-    scene.server().script(script).ok() + &scene.zone()
+        grep -rl -e 'alfa' -e 'beta[.-]' /etc 2>/dev/null; true";
+    scene.server().script(script).ok() + &scene.authority.names.zone()
 }

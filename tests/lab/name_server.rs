@@ -70,6 +70,11 @@ impl<'a> NameServer<'a> {
         self.server.shell(&["dig", "+short", &at, name, kind]).ok().trim_end().to_owned()
     }
 
+    /// Has a name lead to an address.
+    pub(crate) fn point(&self, name: &str, address: &str) {
+        self.update(&format!("update delete {name} A\nupdate add {name} 60 A {address}"));
+    }
+
     /// Changes the zone by hand: lines of `nsupdate`.
     pub(crate) fn update(&self, lines: &str) {
         let key = format!("hmac-sha256:deploy {}", self.secret);

@@ -160,7 +160,7 @@ fn accounts_are_their_own(server: &Server) {
         "acme:/var/lib/odoo/acme.somosblink.com:/usr/sbin/nologin\n\
          beta:/var/lib/odoo/beta.somosblink.com:/usr/sbin/nologin\n\
          750 acme:acme\n750 beta:beta\n\
-         {\"schema\":1,\"user\":true,\"role\":true,\"certificate\":false}"
+         {\"schema\":1,\"user\":true,\"role\":true}"
     );
 }
 

@@ -12,9 +12,11 @@ use std::{
 };
 
 use crate::{
+    adopt::{Old, adopt, by_hand, is_old},
     authority::Authority,
     lab::{Server, ask},
-    world::{HOST, World},
+    revert::VIEWS,
+    world::{DATABASE, HOST, World},
 };
 
 const ALIAS: &str = "www.somosblink.com";
@@ -22,7 +24,7 @@ const ALIAS: &str = "www.somosblink.com";
 const LOGIN: &str = "/web/login";
 
 /// Names the authority in the repository, and wants a certificate from it.
-fn want_certificate(world: &World, authority: &Authority) {
+fn want_certificate(world: &World, authority: &Authority<'_>) {
     let acme = format!("[acme]\ndirectory = \"{}\"\nca = \"config/lab.crt\"", authority.directory);
     world.edit("config/deploy.toml", "[acme]", &acme);
     world.write("config/lab.crt", &authority.root);
@@ -40,8 +42,8 @@ fn https_status(server: &Server, name: &str, path: &str) -> String {
 }
 
 /// Keeps the root of what the authority issues, as a visitor's browser would.
-fn trust(server: &Server, authority: &Authority) {
-    let root = authority.issued_root(server);
+fn trust(server: &Server, authority: &Authority<'_>) {
+    let root = authority.issued_root();
     std::fs::write(server.path("/root/issued.pem"), root).unwrap();
 }
 
@@ -85,9 +87,9 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
         .expect_said("has to lead to port 80 of this server");
     assert_eq!(world.state(), before);
     assert_eq!(tls_files(server).matches("sites-enabled").count(), 0);
-    assert_eq!(authority.issued(server), 0);
+    assert_eq!(authority.issued(), 0);
 
-    authority.point(server, HOST, server.address());
+    authority.names.point(HOST, server.address());
     world
         .deploy_ok(&["--branch", "demo"])
         .expect_said(&format!("obtain one for {HOST} from {}", authority.directory))
@@ -106,10 +108,10 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
     let (runs, files) = (certbot_runs(server), tls_files(server));
     world.deploy_ok(&["--branch", "demo"]).expect_said("nothing to do");
     assert_eq!((certbot_runs(server), tls_files(server)), (runs, files));
-    assert_eq!(authority.issued(server), 1);
+    assert_eq!(authority.issued(), 1);
 
     renew(server);
-    assert_eq!(authority.issued(server), 2);
+    assert_eq!(authority.issued(), 2);
     assert_eq!(https_status(server, HOST, LOGIN), "200");
     let plan = world.plan(&["--branch", "demo", "--exit-code"]).expect_code(0);
     assert_eq!(plan.event("plan")["drift"], serde_json::json!([]));
@@ -129,13 +131,60 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
     assert_eq!((world.state(), tls_files(server)), (state, files));
     assert_eq!(https_status(server, HOST, LOGIN), "200");
 
-    authority.point(server, ALIAS, server.address());
+    authority.names.point(ALIAS, server.address());
     world
         .deploy_ok(&["--branch", "demo"])
         .expect_said(&format!("the present one is not for {ALIAS}"))
         .expect_said("the vhost is live");
     assert_eq!(https_status(server, ALIAS, LOGIN), "200");
     assert_eq!(https_status(server, HOST, LOGIN), "200");
+}
+
+#[test]
+fn a_host_that_was_set_up_by_hand_is_certified_in_its_first_deploy_or_left_as_it_is() {
+    let world = by_hand("tls-adopted");
+    let server = world.server();
+    // Its vhost would send challenges elsewhere, and has another location for them.
+    let script = r"set -e
+        sed -i 's|^    client_max|    if ($uri ~ acme-challenge) { return 301 /web; }\n&|
+            s|^    location|    location /.well-known/acme-challenge/ { return 404; }\n&|' \
+            /etc/nginx/sites-available/odoo
+        nginx -t
+        systemctl reload nginx";
+    server.script(script).ok();
+    let authority = Authority::start(server);
+    trust(server, &authority);
+    let (before, content) = (Old::look(server), world.database_content(DATABASE));
+    adopt(&world, &[]).expect_code(0);
+    world.edit(&world.host_conf(HOST), "tls = none\n", "");
+    world.commit("Adopt the host");
+    want_certificate(&world, &authority);
+
+    // The authority does not find the name: users are served as before.
+    world.deploy(&[]).expect_code(6);
+    is_old(&world, &before, &content);
+    assert_eq!(authority.issued(), 0);
+
+    // The certificate is there, and the upgrade fails: what was adopted comes back.
+    authority.names.point(HOST, server.address());
+    let device = "<field name=\"device\"/>";
+    world.edit(VIEWS, device, &format!("{device}<field name=\"no_such_field\"/>"));
+    world.commit("Show a field that does not exist");
+    world.deploy(&[]).expect_code(7).expect_said("back on release 0");
+    is_old(&world, &before, &content);
+    assert_eq!(authority.issued(), 1);
+
+    world.edit(VIEWS, "<field name=\"no_such_field\"/>", "<field name=\"work_done\"/>");
+    world.commit("Show the work that was done");
+    world.deploy(&[]).expect_code(0);
+    assert_eq!(https_status(server, HOST, LOGIN), "200");
+    assert_eq!(server.get(LOGIN).status, 301);
+    assert_eq!(authority.issued(), 1, "the next try uses it");
+
+    let back = ["rollback", "--host", HOST, "--to", "0", "--with-database", "--yes"];
+    // From outside it is looked for where its file says, and release 0 is served in clear.
+    world.run(&back).expect_code(11).expect_said("not verified from outside: https://");
+    is_old(&world, &before, &content);
 }
 
 /// Renews as certbot's own timer does, though it is not time yet: nginx serves the new
@@ -160,11 +209,11 @@ fn a_live_host_is_certified_without_a_failed_request() {
     let server = world.server();
     let authority = Authority::start(server);
     trust(server, &authority);
-    authority.point(server, HOST, server.address());
+    authority.names.point(HOST, server.address());
     want_certificate(&world, &authority);
 
     // The authority is away: users are served in clear as before.
-    authority.stop(server);
+    authority.stop();
     let (state, files) = (world.state(), tls_files(server));
     let visitors = Visitors::start(server);
     world.deploy(&["--branch", "demo"]).expect_code(6).expect_said("cannot be reached");
@@ -184,6 +233,26 @@ fn a_live_host_is_certified_without_a_failed_request() {
     assert_eq!(server.get(LOGIN).status, 301);
     let status = world.run(&["status", "--host", HOST]).expect_code(0);
     status.expect_said("valid until");
+    removed_with_its_certificate(&world);
+}
+
+/// Nothing of the certificate outlives its host, and certbot is not needed for that.
+fn removed_with_its_certificate(world: &World) {
+    let server = world.server();
+    let script = format!(
+        "find /etc/letsencrypt /etc/odoo-deploy /etc/nginx /run/odoo-deploy -name '{HOST}*' | sort"
+    );
+    let traces = || server.script(&script).ok();
+    let expected = ["archive/", "live/", "renewal/", "acme-roots/", "sites-enabled/"];
+    for directory in expected {
+        assert!(traces().contains(&format!("{directory}{HOST}")), "{directory}: {}", traces());
+    }
+    server.shell(&["mv", "/usr/bin/certbot", "/root/certbot"]).ok();
+    let client = HOST.split('.').next().unwrap();
+    let run = world.run(&["client", "remove", client, "--confirm", client]).expect_code(0);
+    run.expect_said("- remove the certificate").expect_said(&format!("{HOST} is removed"));
+    assert_eq!(traces(), "");
+    server.shell(&["nginx", "-t"]).ok();
 }
 
 /// Visitors in clear, who follow no redirect.

@@ -155,8 +155,16 @@ pub(super) fn facts(
         changed,
         dirty,
         missing,
+        vhost: if is_live { vhost(server, &record)? } else { None },
         record,
     })))
+}
+
+/// Returns the text of all vhosts; none where one of them is gone.
+fn vhost(server: &Server, record: &Adopted) -> Result<Option<String>, FileError> {
+    let texts = record.vhosts.iter().map(|vhost| server.read(&vhost.path));
+    let texts: Option<Vec<_>> = texts.collect::<Result<_, _>>()?;
+    Ok(texts.filter(|texts| !texts.is_empty()).map(|texts| texts.join("\n")))
 }
 
 /// Finds what is not as it was recorded, and what is not in Git.

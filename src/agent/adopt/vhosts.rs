@@ -1,17 +1,12 @@
 //! The vhosts of nginx that pass requests on to an Odoo.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use super::nginx_file::{Directive, parse};
-use crate::{agent::server::Server, wire::FoundVhost};
-
-/// Where vhosts are, on Debian and Ubuntu, and which names nginx reads there.
-const PLACES: [(&str, &str); 2] =
-    [("/etc/nginx/sites-enabled", ""), ("/etc/nginx/conf.d", ".conf")];
+use crate::{
+    agent::{Nginx, server::Server},
+    wire::FoundVhost,
+};
 
 /// Finds the files that serve an Odoo on these ports, and those that answer for one of
 /// the same names.
@@ -35,21 +30,12 @@ struct File {
 }
 
 fn files(server: &Server) -> Vec<File> {
-    let mut files = Vec::new();
-    for (directory, ending) in PLACES {
-        let directory = Path::new(directory);
-        let entries = fs::read_dir(server.path(directory)).into_iter().flatten().flatten();
-        let mut names: Vec<_> =
-            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        names.sort();
-        for name in names.iter().filter(|name| name.ends_with(ending) && !name.starts_with('.')) {
-            let path = directory.join(name);
-            let link = fs::read_link(server.path(&path)).ok();
-            let Ok(Some(text)) = server.read(&path) else { continue };
-            files.push(File { path, link, directives: parse(&text) });
-        }
-    }
-    files
+    let read = |path: PathBuf| {
+        let link = fs::read_link(server.path(&path)).ok();
+        let text = server.read(&path).ok()??;
+        Some(File { path, link, directives: parse(&text) })
+    };
+    Nginx::new(server).sites().into_iter().filter_map(read).collect()
 }
 
 impl File {
@@ -145,6 +131,8 @@ fn passes_on(server: &Directive, ports: &[u16], upstreams: &BTreeSet<String>) ->
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     const SHOP: &str = "upstream odoo { server 127.0.0.1:8069; }\n\

@@ -112,3 +112,32 @@ fn a_forgotten_certificate_leaves_nothing_behind() {
         assert_eq!(fs::read_dir(base.join(part)).unwrap().count(), 0, "{part}");
     }
 }
+
+#[test]
+fn a_certificate_is_the_tools_where_it_is_renewed_from_the_tools_webroot() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = lineage(directory.path(), "a.example");
+    let name = HostName::parse("a.example").expect("a good name");
+    let lineage = Lineage::new(&server, &name);
+    let renewal = server.path(&lineage.renewal());
+    for (text, by) in [
+        ("webroot_path = /var/lib/odoo-deploy/acme,\n", ObtainedBy::Tool),
+        ("[[webroot_map]]\na.example = /var/lib/odoo-deploy/acme/\n", ObtainedBy::Tool),
+        ("webroot_path = /var/lib/odoo-deploy/acme-of-others,\n", ObtainedBy::Somebody),
+        ("authenticator = nginx\n", ObtainedBy::Somebody),
+        ("", ObtainedBy::Somebody),
+    ] {
+        fs::write(&renewal, text).unwrap();
+        assert_eq!(lineage.obtained_by().unwrap(), Some(by), "{text}");
+    }
+    // Half of one, and half of a removal.
+    fs::remove_file(&renewal).unwrap();
+    assert_eq!(lineage.obtained_by().unwrap(), Some(ObtainedBy::Somebody));
+    fs::remove_dir_all(server.path(&lineage.live())).unwrap();
+    fs::remove_dir_all(server.path(&lineage.archive())).unwrap();
+    assert_eq!(lineage.obtained_by().unwrap(), None);
+    fs::write(&renewal, "webroot_path = /var/lib/odoo-deploy/acme,\n").unwrap();
+    assert_eq!(lineage.obtained_by().unwrap(), Some(ObtainedBy::Tool));
+    lineage.forget().unwrap();
+    assert_eq!(lineage.obtained_by().unwrap(), None);
+}

@@ -10,13 +10,16 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{CHECK_SESSION, OdooProgram, OdooRunError, escaped, escaped_path};
+use super::{
+    OdooProgram, OdooRunError,
+    script::{Script, script},
+};
 use crate::{
     agent::{ProgramError, Server},
     host::DatabaseName,
 };
 
-const SCRIPT: &str = include_str!("set_password.py");
+const SCRIPT: &str = script!("set_password.py");
 
 /// A password that is to be set, in a unit of its own.
 #[derive(Clone, Copy)]
@@ -55,14 +58,10 @@ impl OdooProgram {
         server: &Server,
         change: &PasswordChange<'_>,
     ) -> Result<Option<String>, OdooRunError> {
-        let mut command = self.transient(server, change.timeout, CHECK_SESSION);
-        command.arg("--unit").arg(change.unit);
-        command.args(["--quiet", "--pipe", "--"]).arg(&self.python).args(["-B", "-c"]);
-        command
-            .arg(escaped(SCRIPT))
-            .arg(escaped_path(&self.path))
-            .arg(escaped_path(change.conf))
-            .arg(change.database.as_str());
+        let PasswordChange { unit, conf, timeout, .. } = *change;
+        let script = Script { text: SCRIPT, unit, conf, timeout };
+        let mut command = self.script(server, &script);
+        command.arg(change.database.as_str());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = feed(&mut command, change.password)
             .map_err(|source| ProgramError::Start { program: "systemd-run".to_owned(), source })?;

@@ -4,10 +4,13 @@ use std::{fmt, path::Path};
 
 use serde::Deserialize;
 
-use super::{CHECK_SESSION, OdooProgram, OdooRunError, escaped, escaped_path};
+use super::{
+    OdooProgram, OdooRunError,
+    script::{Script, script},
+};
 use crate::{agent::Server, host::ModuleName};
 
-const SCRIPT: &str = include_str!("dependencies.py");
+const SCRIPT: &str = script!("dependencies.py");
 /// How long the look may take.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(300);
 
@@ -60,10 +63,9 @@ impl OdooProgram {
         server: &Server,
         check: &DependencyCheck<'_>,
     ) -> Result<Vec<MissingDependency>, OdooRunError> {
-        let mut command = self.transient(server, TIMEOUT, CHECK_SESSION);
-        command.arg("--unit").arg(check.unit);
-        command.args(["--quiet", "--pipe", "--"]).arg(&self.python).args(["-B", "-c"]);
-        command.arg(escaped(SCRIPT)).arg(escaped_path(&self.path)).arg(escaped_path(check.conf));
+        let DependencyCheck { unit, conf, .. } = *check;
+        let script = Script { text: SCRIPT, unit, conf, timeout: TIMEOUT };
+        let mut command = self.script(server, &script);
         command.args(check.modules.iter().map(ModuleName::as_str));
         let output = server.output(&mut command)?;
         serde_json::from_str(&output.stdout).map_err(|_| OdooRunError::NoAnswer(output.message()))

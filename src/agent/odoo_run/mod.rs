@@ -4,6 +4,7 @@ mod admin_password;
 mod dependencies;
 mod follow;
 mod run_end;
+mod script;
 
 use std::{
     ffi::OsString,
@@ -27,8 +28,9 @@ pub(super) use dependencies::{DependencyCheck, MissingDependency};
 use follow::Follower;
 pub use run_end::RunEnd;
 use run_end::read_end;
+use script::{Script, script};
 
-const IMPORT_CHECK: &str = include_str!("import_check.py");
+const IMPORT_CHECK: &str = script!("import_check.py");
 
 /// The name an upgrade's sessions have in PostgreSQL.
 pub const UPGRADE_SESSION: &str = "odoo-deploy-upgrade";
@@ -248,13 +250,9 @@ impl OdooProgram {
         server: &Server,
         check: &ImportCheck<'_>,
     ) -> Result<Vec<ImportFailure>, OdooRunError> {
-        let mut command = self.transient(server, check.timeout, CHECK_SESSION);
-        command.arg("--unit").arg(check.unit);
-        command.args(["--quiet", "--pipe", "--"]).arg(&self.python).args(["-B", "-c"]);
-        command
-            .arg(escaped(IMPORT_CHECK))
-            .arg(escaped_path(&self.path))
-            .arg(escaped_path(check.conf));
+        let ImportCheck { unit, conf, timeout, .. } = *check;
+        let script = Script { text: IMPORT_CHECK, unit, conf, timeout };
+        let mut command = self.script(server, &script);
         command.args(check.modules.iter().map(ModuleName::as_str));
         let output = server.output(&mut command)?;
         serde_json::from_str(&output.stdout).map_err(|_| OdooRunError::NoAnswer(output.message()))

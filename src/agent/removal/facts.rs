@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     agent::{
-        Account, Nginx, Systemd, history, journal, lock,
+        Account, Nginx, Systemd,
+        certbot::Lineage,
+        history, journal, lock,
         observe::{self, every_host, option_of, releases_of_host, space},
         postgres::{Postgres, PostgresError},
         server::{FileError, Server},
+        step::provision::provisioned,
         with_causes,
     },
     host::{DatabaseName, HostName},
     layout::Layout,
     plan::{
         CopyName, DatabaseAccess, HostDatabase, KnownRelease, MeasuredFiles, Neighbour,
-        Provisioned, ReleaseState, RemovalFacts, RemovalNeighbour, RemovalQuestion, RoleBelongings,
+        ReleaseState, RemovalFacts, RemovalNeighbour, RemovalQuestion, RoleBelongings,
     },
 };
 
 /// Where archives are kept.
 pub(super) const ARCHIVES: &str = "/var/backups/odoo-deploy";
-
-/// Where certbot keeps certificates, one directory for each name.
-const CERTIFICATES: &str = "/etc/letsencrypt/live";
 
 /// Says that a host was archived and that its removal began: a file in its directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,8 +95,11 @@ pub(in crate::agent) fn facts(
         filestores,
         home: Account::find(server, &question.user)?.map(|account| account.home),
         logs: question.logfile.as_deref().map(|path| logs(server, path)).unwrap_or_default(),
-        has_certificate: there(&Path::new(CERTIFICATES).join(question.host.as_str())),
-        provisioned: provisioned(server, &layout)?,
+        certificate: Lineage::new(server, &question.host).obtained_by()?,
+        certificate_files: layout.certificate_files().into_iter().filter(|p| there(p)).collect(),
+        certificate_users: certificate_users(server, &layout)?,
+        // What cannot be read says nothing: then all of it stays.
+        provisioned: provisioned(server, &layout)?.unwrap_or_default(),
         neighbours: neighbours(server, &question.host)?,
         free_for_archive: space(server, Path::new(ARCHIVES)).bytes,
         archived: begun(server, &layout)?.map(|begun| begun.archive),
@@ -216,10 +219,18 @@ fn logs(server: &Server, logfile: &Path) -> Vec<PathBuf> {
     logs
 }
 
-fn provisioned(server: &Server, layout: &Layout) -> Result<Provisioned, FileError> {
-    let text = server.read(&layout.base().join("provisioned.json"))?;
-    // What cannot be read says nothing: then all of it stays.
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+/// Finds the files of nginx, but for the host's own, that name a certificate of the host.
+fn certificate_users(server: &Server, layout: &Layout) -> Result<Vec<PathBuf>, FileError> {
+    let places = [layout.acme_certificate(), layout.origin_certificates()];
+    let places = places.map(|place| format!("{}/", place.display()));
+    let mut users = Vec::new();
+    for path in Nginx::new(server).sites() {
+        let text = server.read(&path)?.unwrap_or_default();
+        if path != layout.vhost() && places.iter().any(|place| text.contains(place)) {
+            users.push(path);
+        }
+    }
+    Ok(users)
 }
 
 fn neighbours(server: &Server, host: &HostName) -> Result<Vec<RemovalNeighbour>, FileError> {
@@ -315,14 +326,17 @@ mod tests {
     }
 
     #[test]
-    fn what_the_tool_made_is_read_and_nothing_is_made_where_nothing_says_so() {
+    fn a_site_that_names_the_certificate_is_found_and_the_hosts_own_is_not() {
         let root = tempfile::tempdir().unwrap();
         let server = Server::below(root.path().to_owned(), "".into());
         let layout = Layout::new(HostName::parse("a.example").unwrap());
-        assert_eq!(provisioned(&server, &layout).unwrap(), Provisioned::default());
-        let text = r#"{"schema":1,"user":true,"role":true,"certificate":false}"#;
-        put(&server, "/opt/odoo/a.example/provisioned.json", text);
-        let made = provisioned(&server, &layout).unwrap();
-        assert!(made.user && made.role && !made.certificate);
+        let naming = "ssl_certificate /etc/letsencrypt/live/a.example/fullchain.pem;";
+        let other = "ssl_certificate /etc/letsencrypt/live/a.example.com/fullchain.pem;";
+        put(&server, "/etc/nginx/sites-enabled/a.example", naming);
+        put(&server, "/etc/nginx/sites-enabled/other", other);
+        assert_eq!(certificate_users(&server, &layout).unwrap(), Vec::<PathBuf>::new());
+        let site = "/etc/nginx/conf.d/www.conf";
+        put(&server, site, "ssl_certificate /etc/ssl/odoo-deploy/a.example/current/c.pem;");
+        assert_eq!(certificate_users(&server, &layout).unwrap(), [PathBuf::from(site)]);
     }
 }

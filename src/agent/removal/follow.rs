@@ -1,7 +1,7 @@
 //! Starts a removal and relays what it tells. It belongs to the server: whoever follows may
 //! go at any time.
 
-use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -12,12 +12,8 @@ use tokio::{
 use super::told;
 use crate::{
     agent::{
-        recovery_unit,
-        server::{FileError, Server},
-        service::Systemd,
-        session::fault,
-        step::StepError,
-        told::ToldTail,
+        own_unit::OwnUnit, recovery_unit, server::Server, service::Systemd, session::fault,
+        step::StepError, told::ToldTail,
     },
     layout,
     plan::{RemovalOrder, RemovalStep, RemovalTold, TransactionId},
@@ -57,35 +53,21 @@ where
 }
 
 fn start(server: &Server, order: &RemovalOrder) -> Result<(), StepError> {
-    told::make_directory(server)?;
     let path = Path::new(layout::RUNTIME).join(format!("removal-{}.json", order.id));
-    let text = serde_json::to_vec(order).expect("an order is JSON");
-    fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(server.path(&path))
-        .and_then(|mut file| file.write_all(&text))
-        .map_err(FileError::at("write", &path))?;
     let host = &order.question.host;
-    let mut command = server.command("systemd-run");
-    command
-        .args(["--quiet", "--collect"])
-        .arg(format!("--unit={}", unit(&order.id)))
-        .arg(format!("--description=odoo-deploy removal of {host}"))
-        .args(["--property=OOMPolicy=continue", "--property=KillMode=control-group"]);
+    let mut properties = vec!["KillMode=control-group".to_owned()];
     if order.steps.contains(&RemovalStep::StopService) {
-        let again = recovery_unit::after_removal(server, host);
-        command.arg(format!("--property=ExecStopPost={again}"));
+        properties.push(format!("ExecStopPost={}", recovery_unit::after_removal(server, host)));
     }
-    command.arg("--").arg(recovery_unit::running()).args(["agent", "removal"]).arg(&path);
-    if server.root() != Path::new("/") {
-        command.arg("--root").arg(server.root());
-    }
-    server.run(&mut command).inspect_err(|_| {
-        let _ = fs::remove_file(server.path(&path));
-    })?;
-    Ok(())
+    let unit = OwnUnit {
+        name: &unit(&order.id),
+        description: format!("odoo-deploy removal of {host}"),
+        properties,
+        arguments: &["removal".as_ref(), path.as_ref()],
+        order: &path,
+        told: server.path(&told::path(&order.id)),
+    };
+    unit.start(server, order)
 }
 
 async fn follow<R, W>(

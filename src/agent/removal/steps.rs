@@ -4,6 +4,7 @@ use super::execute::Doing;
 use crate::{
     agent::{
         Account,
+        certbot::Lineage,
         filestore::remove_tree,
         nginx::Nginx,
         postgres::{Postgres, RoleGone},
@@ -41,7 +42,10 @@ pub(super) fn apply(doing: &mut Doing<'_>, step: &RemovalStep) -> Result<(), Ste
             Ok(())
         }
         RemovalStep::RemoveLog { path } => Ok(remove_tree(server, path)?),
-        RemovalStep::RemoveCertificate => remove_certificate(doing),
+        RemovalStep::RemoveCertificate => Ok(Lineage::new(server, layout.host()).forget()?),
+        RemovalStep::RemoveCertificateFiles { paths } => {
+            paths.iter().try_for_each(|path| Ok(remove_tree(server, path)?))
+        }
         RemovalStep::DropRole { role } => drop_role(doing, role),
         RemovalStep::RemoveUser { user } => remove_user(server, user),
         RemovalStep::RemoveConfLink => Ok(server.remove_file(&layout.conf_link())?),
@@ -89,15 +93,6 @@ fn remove_vhost(doing: &Doing<'_>) -> Result<(), StepError> {
         nginx.test()?;
         nginx.reload()?;
     }
-    Ok(())
-}
-
-/// Has certbot forget the certificate of the host's name, renewals included.
-fn remove_certificate(doing: &Doing<'_>) -> Result<(), StepError> {
-    let host = doing.order.question.host.as_str();
-    let mut command = doing.server.command("certbot");
-    command.args(["delete", "--non-interactive", "--cert-name", host]);
-    doing.server.run(&mut command)?;
     Ok(())
 }
 

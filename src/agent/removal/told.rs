@@ -2,15 +2,18 @@
 //! the host's own files, which go.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use crate::{
-    agent::server::{FileError, Server},
+    agent::{
+        own_unit,
+        server::{FileError, Server},
+    },
     layout,
     plan::{Event, RemovalTold, TransactionId},
 };
@@ -18,20 +21,6 @@ use crate::{
 /// Returns where it is.
 pub(super) fn path(id: &TransactionId) -> PathBuf {
     Path::new(layout::RUNTIME).join(format!("removal-{id}.jsonl"))
-}
-
-/// Makes the directory, for root alone.
-///
-/// # Errors
-/// Fails when it cannot be made.
-pub(super) fn make_directory(server: &Server) -> Result<(), FileError> {
-    let directory = Path::new(layout::RUNTIME);
-    let mut builder = fs::DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(0o700)
-        .create(server.path(directory))
-        .map_err(FileError::at("create", directory))
 }
 
 /// A log that is being written.
@@ -46,7 +35,7 @@ impl ToldLog {
     /// # Errors
     /// Fails when the file cannot be made.
     pub(super) fn open(server: &Server, id: &TransactionId) -> Result<Self, FileError> {
-        make_directory(server)?;
+        own_unit::make_runtime_directory(server)?;
         let path = path(id);
         let file = OpenOptions::new()
             .create(true)

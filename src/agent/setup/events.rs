@@ -18,15 +18,10 @@ use crate::{
 };
 
 /// The events of the last setup. They stay, for whoever looks later.
-const EVENTS: &str = "/var/lib/odoo-deploy/setup.jsonl";
+pub(super) const EVENTS: &str = "/var/lib/odoo-deploy/setup.jsonl";
 
 /// How often progress is told at most.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Forgets what the setup before told.
-pub(super) fn forget(server: &Server) -> Result<(), FileError> {
-    server.remove_file(Path::new(EVENTS))
-}
 
 /// Where events are written.
 #[derive(Debug)]
@@ -69,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_read_until_it_is_forgotten() {
+    fn what_a_log_tells_is_followed() {
         let directory = tempfile::tempdir().unwrap();
         let server = Server::below(directory.path().into(), "".into());
         let mut log = Log::open(&server).unwrap();
@@ -79,7 +74,5 @@ mod tests {
         assert_eq!(reader.read(), []);
         log.file.write_all(b"{\"half").unwrap();
         assert_eq!(reader.read(), []);
-        forget(&server).unwrap();
-        assert_eq!(tail(&server).read(), []);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{odoo, parse, postgres, runs};
 use crate::{
-    agent::{account::Account, observe::odoo_version, server::Server},
+    agent::{Nginx, account::Account, observe::odoo_version, server::Server},
     host::{HostName, UserName},
     layout::{self, Layout},
     setup::{Firewall, MachineFacts, MachineRequest, OsRelease, SourceFacts, UnitFacts},
@@ -166,12 +166,7 @@ fn ssh_ports(server: &Server) -> Vec<u16> {
 
 fn nginx(server: &Server) -> BTreeMap<PathBuf, String> {
     let mut paths = vec![PathBuf::from("/etc/nginx/nginx.conf")];
-    for (directory, ending) in [("/etc/nginx/conf.d", ".conf"), ("/etc/nginx/sites-enabled", "")] {
-        let entries = fs::read_dir(server.path(Path::new(directory))).into_iter().flatten();
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let read = names.filter(|name| name.ends_with(ending) && !name.starts_with('.'));
-        paths.extend(read.map(|name| Path::new(directory).join(name)));
-    }
+    paths.extend(Nginx::new(server).sites());
     texts(server, &paths)
 }
 

@@ -26,11 +26,11 @@ use tokio::{
 };
 
 use super::{
-    recovery_unit,
+    own_unit::OwnUnit,
     server::{FileError, Server},
     service::Systemd,
     session::fault,
-    step::{StepError, release},
+    step::StepError,
 };
 use crate::{
     plan::{Failure, Holder},
@@ -112,20 +112,18 @@ fn start(server: &Server, order: &SetupOrder) -> Result<Started, StepError> {
     if runs(server) {
         return Ok(Started::Busy(read_order(server).map(|order| order.holder)));
     }
-    events::forget(server)?;
+    // The order of a setup that died.
     let path = Path::new(ORDER);
-    create_directory(server, path.parent().expect("it is in a directory"), 0o700)?;
-    let text = serde_json::to_string(order).expect("an order is JSON");
-    release::replace(server, path, &text, 0o600)?;
-    let mut command = server.command("systemd-run");
-    command
-        .args(["--quiet", "--collect"])
-        .arg(format!("--unit={UNIT}"))
-        .arg("--description=odoo-deploy sets this server up")
-        .args(["--property=OOMPolicy=continue", "--property=TimeoutStopSec=10", "--"])
-        .arg(recovery_unit::running())
-        .args(["agent", "setup"]);
-    server.run(&mut command)?;
+    server.remove_file(path)?;
+    let unit = OwnUnit {
+        name: UNIT,
+        description: "odoo-deploy sets this server up".to_owned(),
+        properties: vec!["TimeoutStopSec=10".to_owned()],
+        arguments: &["setup".as_ref()],
+        order: path,
+        told: server.path(Path::new(events::EVENTS)),
+    };
+    unit.start(server, order)?;
     Ok(Started::Running)
 }
 

@@ -184,13 +184,10 @@ pub(in crate::agent) fn return_to(run: &mut Run<'_>, target: &Path) -> Result<()
 }
 
 /// Tells how the vhosts get back to what they are now.
-pub(super) fn way_back_of_vhosts(
-    run: &Run<'_>,
-    step: &ReplaceVhosts,
-) -> Result<Vec<Undo>, StepError> {
+pub(super) fn way_back_of_vhosts(run: &Run<'_>, aside: &[PathBuf]) -> Result<Vec<Undo>, StepError> {
     let own = run.layout.vhost();
     let mut files = vec![own.clone()];
-    files.extend(step.aside.iter().filter(|path| **path != own).cloned());
+    files.extend(aside.iter().filter(|path| **path != own).cloned());
     Ok(vec![Undo::RestoreVhosts { files: keep(run, &files)? }])
 }
 
@@ -198,17 +195,27 @@ pub(super) fn way_back_of_vhosts(
 /// they belong to.
 pub(super) fn replace_vhosts(run: &mut Run<'_>, step: &ReplaceVhosts) -> Result<(), StepError> {
     let _lock = file::lock_nginx(run.server)?;
-    let own = run.layout.vhost();
-    release::replace(run.server, &own, &step.vhost, 0o644)?;
-    for path in step.aside.iter().filter(|path| **path != own) {
-        service::remove(run.server, path)?;
-    }
-    Nginx::new(run.server).test()?;
-    Nginx::new(run.server).reload()?;
+    put_in_place_of(run, &step.vhost, &step.aside)?;
     let url = format!("http://{}:{}{MARKER_PATH}", run.transaction.host, step.marker.port);
     let timeout = file::RELOAD_TIMEOUT;
     let proof = nginx::Marker { url: &url, expected: &step.marker.text, timeout };
     Ok(Nginx::new(run.server).prove(proof)?)
+}
+
+/// Puts the host's vhost in the place of others and has nginx read it. The caller has
+/// nginx's lock.
+pub(super) fn put_in_place_of(
+    run: &Run<'_>,
+    vhost: &str,
+    aside: &[PathBuf],
+) -> Result<(), StepError> {
+    let own = run.layout.vhost();
+    release::replace(run.server, &own, vhost, 0o644)?;
+    for path in aside.iter().filter(|path| **path != own) {
+        service::remove(run.server, path)?;
+    }
+    Nginx::new(run.server).test()?;
+    Ok(Nginx::new(run.server).reload()?)
 }
 
 /// Puts vhosts back as they were and has nginx read them.
@@ -248,7 +255,8 @@ pub(super) fn return_vhosts(run: &mut Run<'_>, vhosts: &[AdoptedVhost]) -> Resul
     Ok(())
 }
 
-/// Copies what is at some places into the transaction's own directory.
+/// Copies what is at some places into the transaction's own directory. The first copy of a
+/// place counts: it is what was there before all steps.
 fn keep(run: &Run<'_>, paths: &[PathBuf]) -> Result<Vec<KeptFile>, StepError> {
     let mut kept = Vec::new();
     for path in paths {
@@ -258,7 +266,9 @@ fn keep(run: &Run<'_>, paths: &[PathBuf]) -> Result<Vec<KeptFile>, StepError> {
                 None => Was::Absent,
                 Some(text) => {
                     let copy = run.directory.join(adopt::copy_name(path));
-                    release::replace(run.server, &copy, &text, 0o600)?;
+                    if !run.server.path(&copy).exists() {
+                        release::replace(run.server, &copy, &text, 0o600)?;
+                    }
                     Was::File(copy)
                 }
             },

@@ -4,10 +4,9 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use super::{StepError, file, release};
+use super::{StepError, adopted, file, release};
 use crate::{
     agent::{
         certbot::{self, Lineage},
@@ -18,16 +17,10 @@ use crate::{
         undo::Undo,
     },
     host::HostName,
-    layout::ACME_WEBROOT,
+    layout::{ACME_ROOTS, ACME_WEBROOT},
     plan::ObtainCertificate,
     render::CHALLENGE_PATH,
 };
-
-/// How long nginx may take to answer with what it just read.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// The roots of private authorities, a file for each host that is certified by one.
-const ROOTS: &str = "/etc/odoo-deploy/acme-roots";
 
 /// The roots that the server trusts anyway.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -45,32 +38,44 @@ ExecStartPre=/usr/bin/find /etc/ssl/certs/ca-certificates.crt /etc/odoo-deploy/a
 ",
 );
 
-/// Lets the names answer challenges, and proves that they do: a failed try at the authority
-/// counts against the name.
+/// Tells how the vhosts get back to what they are now.
+pub(super) fn way_back_of_challenges(
+    run: &mut Run<'_>,
+    aside: &[PathBuf],
+) -> Result<Vec<Undo>, StepError> {
+    match aside {
+        [] => file::way_back_of_vhost(run),
+        aside => adopted::way_back_of_vhosts(run, aside),
+    }
+}
+
+/// Puts the vhost in place that answers challenges.
 pub(super) fn serve_challenges(
     run: &mut Run<'_>,
     vhost: &str,
-    names: &[HostName],
+    aside: &[PathBuf],
 ) -> Result<(), StepError> {
+    let _lock = file::lock_nginx(run.server)?;
     let path = run.layout.vhost();
-    let nginx = Nginx::new(run.server);
-    {
-        let _lock = file::lock_nginx(run.server)?;
-        if run.server.read(&path)?.as_deref() != Some(vhost) {
-            nginx.test_staged(&path, vhost, &[])?;
-            release::replace(run.server, &path, vhost, 0o644)?;
-            nginx.test()?;
-            nginx.reload()?;
-        }
+    if aside.is_empty() && run.server.read(&path)?.as_deref() == Some(vhost) {
+        return Ok(());
     }
+    Nginx::new(run.server).test_staged(&path, vhost, aside)?;
+    adopted::put_in_place_of(run, vhost, aside)
+}
+
+/// Proves that the names answer challenges: a failed try at the authority counts against
+/// the name.
+pub(super) fn prove_challenges(run: &mut Run<'_>, names: &[HostName]) -> Result<(), StepError> {
     let directory = webroot(run.server)?;
     let token = format!("odoo-deploy-{}", run.transaction.host);
     let answer = directory.join(&token);
-    release::replace(run.server, &answer, run.transaction.id.as_str(), 0o644)?;
+    let expected = run.transaction.id.as_str();
+    release::replace(run.server, &answer, expected, 0o644)?;
     let proven = names.iter().try_for_each(|name| {
         let url = format!("http://{name}{CHALLENGE_PATH}{token}");
-        let expected = run.transaction.id.as_str();
-        nginx.prove(nginx::Marker { url: &url, expected, timeout: RELOAD_TIMEOUT })
+        let marker = nginx::Marker { url: &url, expected, timeout: file::RELOAD_TIMEOUT };
+        Nginx::new(run.server).prove(marker)
     });
     run.server.remove_file(&answer)?;
     Ok(proven?)
@@ -97,7 +102,7 @@ pub(super) fn way_back(
     let name = step.names.first().expect("a certificate has a name");
     let lineage = Lineage::new(run.server, name);
     let version = lineage.version();
-    let files = [lineage.renewal(), root_file(&run.transaction.host)];
+    let files = [lineage.renewal(), run.layout.acme_root()];
     let files = file::set_copies_aside(run, &files)?;
     Ok(vec![Undo::CertificateBack { name: name.clone(), version, files }])
 }
@@ -127,13 +132,9 @@ fn warn_unless_renewed(run: &mut Run<'_>) -> Result<(), StepError> {
     Ok(())
 }
 
-fn root_file(host: &HostName) -> PathBuf {
-    Path::new(ROOTS).join(format!("{host}.pem"))
-}
-
 /// Trusts a root from here on: renewals need it, too.
 fn trust(run: &Run<'_>, root: Option<&str>) -> Result<(), StepError> {
-    let file = root_file(&run.transaction.host);
+    let file = run.layout.acme_root();
     let Some(root) = root else {
         return Ok(run.server.remove_file(&file)?);
     };
@@ -155,9 +156,9 @@ fn make_parent(server: &Server, path: &Path) -> Result<(), FileError> {
 
 /// Writes all roots into one file, where there are private ones.
 fn bundle(run: &Run<'_>) -> Result<Option<PathBuf>, FileError> {
-    let entries = fs::read_dir(run.server.path(Path::new(ROOTS)));
+    let entries = fs::read_dir(run.server.path(Path::new(ACME_ROOTS)));
     let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let mut files: Vec<_> = names.map(|name| Path::new(ROOTS).join(name)).collect();
+    let mut files: Vec<_> = names.map(|name| Path::new(ACME_ROOTS).join(name)).collect();
     if files.is_empty() {
         return Ok(None);
     }

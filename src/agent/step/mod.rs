@@ -150,9 +150,8 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         Step::Switch { follow, .. } => switch::way_back(run, *follow),
         Step::CatchUp(step) => switch::way_back_of_catch_up(run, step),
         Step::InstallUnit { .. } => file::way_back_of_unit(run),
-        Step::ServeChallenges { .. } | Step::InstallVhost { .. } | Step::RemoveVhost => {
-            file::way_back_of_vhost(run)
-        }
+        Step::ServeChallenges { aside, .. } => certificate::way_back_of_challenges(run, aside),
+        Step::InstallVhost { .. } | Step::RemoveVhost => file::way_back_of_vhost(run),
         Step::ObtainCertificate(step) => certificate::way_back(run, step),
         Step::InstallCertificate(_) => Ok(origin::way_back(run)),
         Step::UpgradeModules(step) => match &step.snapshot {
@@ -165,7 +164,7 @@ pub(super) fn way_back(step: &Step, run: &mut Run<'_>) -> Result<Vec<Undo>, Step
         Step::StartService { .. } => Ok(vec![Undo::StopService]),
         Step::HoldAdopted(service) => Ok(vec![Undo::ReleaseAdopted { unit: service.unit.clone() }]),
         Step::StopAdopted(service) => adopted::way_back_of_stop(run, service),
-        Step::ReplaceVhosts(step) => adopted::way_back_of_vhosts(run, step),
+        Step::ReplaceVhosts(step) => adopted::way_back_of_vhosts(run, &step.aside),
         Step::RemoveUnit => adopted::way_back_of_unit(run),
         Step::StartAdopted { service, .. } => {
             Ok(vec![Undo::StopAdopted { service: service.clone() }])
@@ -223,7 +222,10 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         }
         Step::CheckUnit { unit } => check::unit(run, unit),
         Step::CheckVhost { vhost, aside } => check::vhost(run, vhost, aside),
-        Step::ServeChallenges { vhost, names } => certificate::serve_challenges(run, vhost, names),
+        Step::ServeChallenges { vhost, names, aside } => {
+            certificate::serve_challenges(run, vhost, aside)?;
+            certificate::prove_challenges(run, names)
+        }
         Step::ObtainCertificate(step) => certificate::obtain(run, step),
         Step::InstallCertificate(step) => origin::install(run, step),
         Step::ImportModules { number, modules } => check::imports(run, *number, modules),

@@ -14,18 +14,13 @@ use crate::{
         undo::Undo,
     },
     host::HostName,
-    layout::{Layout, RUNTIME},
+    layout::Layout,
     plan::InstallCertificate,
 };
 
 /// The files of a certificate.
 const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
-
-/// Returns where the key of a host waits for its certificate: in memory.
-fn waiting_key(host: &HostName) -> PathBuf {
-    Path::new(RUNTIME).join(format!("{host}.key"))
-}
 
 /// Makes a key, which stays here, and the request to certify it.
 ///
@@ -36,7 +31,7 @@ pub(in crate::agent) fn signing_request(
     host: &HostName,
     names: &[HostName],
 ) -> Result<String, ProgramError> {
-    let key = server.path(&waiting_key(host));
+    let key = server.path(&Layout::new(host.clone()).waiting_key());
     let fail = |source| ProgramError::Start { program: "openssl".to_owned(), source };
     if let Some(directory) = key.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
@@ -72,7 +67,7 @@ pub(super) fn install(run: &mut Run<'_>, step: &InstallCertificate) -> Result<()
     let Some(certificate) = &step.certificate else {
         return Err(StepError::found("the plan came without its certificate"));
     };
-    let waiting = waiting_key(&run.transaction.host);
+    let waiting = run.layout.waiting_key();
     let key = run.server.read(&waiting)?.filter(|key| !key.is_empty());
     let key = key.ok_or_else(|| {
         StepError::found("the key of the certificate is gone").with_hint("deploy again")

@@ -341,7 +341,6 @@ pub(super) fn record(run: &mut Run<'_>, made: Provisioned) -> Result<(), StepErr
     let mut noted = provisioned(run.server, &run.layout)?.unwrap_or_default();
     noted.user |= made.user;
     noted.role |= made.role;
-    noted.certificate |= made.certificate;
     let text = serde_json::to_string(&noted).expect("a note is JSON");
     Ok(release::replace(run.server, &run.layout.provisioned(), &text, 0o644)?)
 }
@@ -353,4 +352,25 @@ pub(in crate::agent) fn provisioned(
 ) -> Result<Option<Provisioned>, FileError> {
     let text = server.read(&layout.provisioned())?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::HostName;
+
+    #[test]
+    fn what_the_tool_created_is_read_from_notes_of_earlier_versions_too() {
+        let root = tempfile::tempdir().unwrap();
+        let server = Server::below(root.path().to_owned(), "".into());
+        let layout = Layout::new(HostName::parse("a.example").unwrap());
+        assert_eq!(provisioned(&server, &layout).unwrap(), None);
+        fs::create_dir_all(server.path(&layout.base())).unwrap();
+        let note = server.path(&layout.provisioned());
+        fs::write(&note, r#"{"schema":1,"user":true,"role":false,"certificate":true}"#).unwrap();
+        let made = Provisioned { user: true, ..Provisioned::default() };
+        assert_eq!(provisioned(&server, &layout).unwrap(), Some(made));
+        fs::write(&note, "no note").unwrap();
+        assert_eq!(provisioned(&server, &layout).unwrap(), None);
+    }
 }

@@ -20,7 +20,8 @@ pub(in crate::cli) enum ClientCommand {
     /// Chooses a server and free ports, and names the secrets that are still to be set. Nothing
     /// is committed and nothing is done to a server: `deploy --host` does that.
     Add(ClientAddArguments),
-    /// Archives a client's hosts and removes them from their servers, then their files here.
+    /// Archives a client's hosts and removes them from their servers, then their DNS records, then
+    /// their files here.
     ///
     /// Shows first what is there and asks for the client's name. A removal that was stopped is
     /// completed by running it again.

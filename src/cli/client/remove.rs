@@ -11,16 +11,17 @@ use crate::{
         ExitCode,
         arguments::ClientRemoveArguments,
         deploy::{request_for, tell},
-        json,
+        dns, json,
         surroundings::surroundings,
         terminal::{Style, Terminal},
         words,
     },
+    dns::Change,
     host::HostName,
     plan::{Archived, Event, RemovalOutcome, RemovalStep},
     workflow::{
         Project, WorkflowError,
-        client::{Forgotten, HostRemoval, RemoveRequest, Targets, forget, look, remove},
+        client::{Forgotten, HostEnd, HostRemoval, RemoveRequest, Targets, forget, look, remove},
         deploy::Notice,
     },
 };
@@ -59,12 +60,13 @@ pub(super) async fn run(
         if code != ExitCode::Success {
             break;
         }
-        gone.push(removal.host.name.clone());
+        gone.push(removal);
     }
     if !gone.is_empty() {
         let client = targets.client.to_string();
+        let names: Vec<_> = gone.iter().map(|removal| removal.host.name.clone()).collect();
         let forgotten =
-            if arguments.keep_files { None } else { Some(forget(&project, targets, &gone)?) };
+            if arguments.keep_files { None } else { Some(forget(&project, targets, &names)?) };
         conclude(&client, &gone, forgotten.as_ref(), terminal);
     }
     Ok(code)
@@ -151,7 +153,10 @@ fn show(removal: &HostRemoval, terminal: &Terminal) {
     for step in &removal.removal.steps {
         terminal.result(&format!("  - {}", step.title()));
     }
-    for kept in &removal.removal.kept {
+    for line in removal.records.changes().iter().flat_map(Change::lines) {
+        terminal.result(&format!("  dns  {line}"));
+    }
+    for kept in removal.kept() {
         terminal.result(&format!("  stays: {kept}"));
     }
 }
@@ -163,29 +168,33 @@ async fn one(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let host = &removal.host.name;
-    if removal.removal.steps.is_empty() {
-        return Ok(ExitCode::Success);
-    }
     let id = request_for(host)?.id;
     let interrupts = terminal.interrupts();
     interrupts.gate().close();
     let mut listen = |event: Event| tell(&Notice::Event(event), terminal);
-    let outcome = select! {
-        outcome = remove(project, removal, &id, &mut listen) => outcome,
-        _ = interrupts.next() => {
-            Err(WorkflowError::RemovalGoesOn { host: host.clone(), source: None })
-        }
+    let left = async {
+        interrupts.next().await;
     };
+    let end = remove(project, removal, &id, &mut listen, left).await;
     terminal.idle();
-    let outcome = outcome?;
-    terminal.json(&json!({
-        "schema": json::SCHEMA,
-        "event": "removed",
-        "host": host,
-        "result": outcome,
-        "kept": removal.removal.kept,
-    }));
-    Ok(say(host, &outcome, terminal))
+    let HostEnd { outcome, records } = end?;
+    let mut code = ExitCode::Success;
+    if let Some(outcome) = &outcome {
+        terminal.json(&json!({
+            "schema": json::SCHEMA,
+            "event": "removed",
+            "host": host,
+            "result": outcome,
+            "kept": removal.kept().collect::<Vec<_>>(),
+        }));
+        code = say(host, outcome, terminal);
+    }
+    match records {
+        Some(Ok(changes)) => dns::removed(&changes, terminal),
+        Some(Err(error)) => code = terminal.failure(&error),
+        None => {}
+    }
+    Ok(code)
 }
 
 fn say(host: &HostName, outcome: &RemovalOutcome, terminal: &mut Terminal) -> ExitCode {
@@ -223,14 +232,16 @@ fn archived(archive: Option<&Archived>, terminal: &Terminal) {
 }
 
 /// What the tool did not make and so does not remove.
-fn left_to_do(gone: &[HostName]) -> Vec<String> {
-    let names: Vec<_> = gone.iter().map(HostName::as_str).collect();
-    vec![format!("DNS records that you made for {} are yours to remove", names.join(", "))]
+fn left_to_do(gone: &[&HostRemoval]) -> Option<String> {
+    let names = gone.iter().flat_map(|removal| &removal.records.elsewhere);
+    let names: Vec<_> = names.map(HostName::as_str).collect();
+    (!names.is_empty())
+        .then(|| format!("DNS records that you made for {} are yours to remove", names.join(", ")))
 }
 
 fn conclude(
     client: &str,
-    gone: &[HostName],
+    gone: &[&HostRemoval],
     forgotten: Option<&Forgotten>,
     terminal: &mut Terminal,
 ) {
@@ -256,6 +267,7 @@ fn conclude(
     }
     let left = left_to_do(gone);
     left.iter().for_each(|line| terminal.note(line));
+    let gone: Vec<_> = gone.iter().map(|removal| &removal.host.name).collect();
     terminal.json(&json!({
         "schema": json::SCHEMA,
         "event": "client-removed",
@@ -265,7 +277,7 @@ fn conclude(
         "branch": branch.map(|(branch, _)| branch),
         "commit": branch.map(|(_, commit)| commit),
         "next": next,
-        "left": left,
+        "left": left.into_iter().collect::<Vec<_>>(),
     }));
 }
 
@@ -292,6 +304,7 @@ fn plan_object(removal: &HostRemoval) -> Value {
         "directory": facts.directory,
         "archived": facts.archived,
         "steps": removal.removal.steps.iter().map(RemovalStep::title).collect::<Vec<_>>(),
-        "kept": removal.removal.kept,
+        "dns": removal.records.changes(),
+        "kept": removal.kept().collect::<Vec<_>>(),
     })
 }

@@ -32,6 +32,7 @@ pub fn lint_fleet(hosts: &[Host]) -> Vec<Finding> {
         }
     }
     findings.extend(shared_ports(hosts));
+    findings.extend(shared_users(hosts));
     findings
 }
 
@@ -115,6 +116,49 @@ fn interfaces_meet(one: &Host, other: &Host) -> bool {
     let every =
         |host: &Host| ["", "0.0.0.0", "::", "False"].contains(&host.http_interface.as_str());
     every(one) || every(other) || one.http_interface == other.http_interface
+}
+
+/// One finding for each host, however many it shares its user with.
+fn shared_users(hosts: &[Host]) -> Vec<Finding> {
+    let rival = |index: usize, host: &Host| {
+        hosts[..index].iter().find(|other| {
+            other.server == host.server
+                && other.deploy.user == host.deploy.user
+                && are_of_two_clients(other, host)
+        })
+    };
+    let sharing = hosts.iter().enumerate().filter_map(|(index, host)| {
+        let other = rival(index, host)?;
+        Some(Finding {
+            rule: RuleId::SharedUser,
+            severity: Severity::Warning,
+            origin: origin(host, "user"),
+            message: format!(
+                "system user `{}` on server {} is also that of {}: the modules of each can read \
+                 the files and databases of both",
+                host.deploy.user, host.server, other.name
+            ),
+            hint: "write a `user` of its own in `[deploy]` before its first deploy".to_owned(),
+        })
+    });
+    sharing.collect()
+}
+
+/// Tells whether two hosts are surely not of one client, which has one host in an environment,
+/// called `<client>` or `<client>-<environment>`. A domain of the client's own says nothing.
+fn are_of_two_clients(one: &Host, other: &Host) -> bool {
+    if one.name == other.name || one.environment == other.environment {
+        return one.name != other.name;
+    }
+    let named = |host: &Host| {
+        let (label, domain) = host.name.as_str().split_once('.')?;
+        let client = label.strip_suffix(&format!("-{}", host.environment)).unwrap_or(label);
+        Some((client.to_owned(), domain.to_owned()))
+    };
+    let (Some((one, platform)), Some((other, domain))) = (named(one), named(other)) else {
+        return false;
+    };
+    platform == domain && one != other
 }
 
 fn origin(host: &Host, key: &str) -> Origin {

@@ -86,6 +86,8 @@ rules! {
     OriginWithoutCloudflare = "origin-without-cloudflare",
     /// Nothing is encrypted between Cloudflare and the server.
     PlainBehindCloudflare = "plain-behind-cloudflare",
+    /// Every visitor has an address of Cloudflare's.
+    ProxiedWithoutCloudflare = "proxied-without-cloudflare",
     /// Attachments are kept in a directory of Odoo's choice.
     DataDirUnset = "data-dir-unset",
     /// Odoo 19 without XML-RPC and JSON-RPC.
@@ -122,6 +124,8 @@ rules! {
     SharedDataDir = "shared-data-dir",
     /// Two hosts of a server with one name.
     SharedName = "shared-name",
+    /// Hosts of two clients on a server under one system user.
+    SharedUser = "shared-user",
 }
 
 impl fmt::Display for RuleId {

@@ -12,6 +12,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Vec<Finding>) {
     }
     findings.extend(origin_without_cloudflare(view, nginx));
     findings.extend(plain_behind_cloudflare(view, nginx));
+    findings.extend(proxied_without_cloudflare(view, nginx));
 }
 
 /// Authorities look at port 80, and nowhere else (RFC 8555, section 8.3).
@@ -51,5 +52,14 @@ fn plain_behind_cloudflare(view: &View<'_>, nginx: &NginxOptions) -> Option<Find
         let message = "between Cloudflare and the server everything goes unencrypted, and Odoo writes http:// links";
         let hint = "write `tls = cloudflare-origin` and choose `Full (strict)` at Cloudflare";
         view.finding(RuleId::PlainBehindCloudflare, Severity::Warning, "tls", (message, hint))
+    })
+}
+
+fn proxied_without_cloudflare(view: &View<'_>, nginx: &NginxOptions) -> Option<Finding> {
+    let dns = view.host.dns;
+    (dns.manage && dns.proxied == Some(true) && !nginx.cloudflare).then(|| {
+        let message = "the host's records lead visitors through Cloudflare, and Odoo would take Cloudflare's addresses for theirs";
+        let hint = "write `cloudflare = True` in `[deploy.nginx]`, or `proxied = False`";
+        view.finding(RuleId::ProxiedWithoutCloudflare, Severity::Warning, "proxied", (message, hint))
     })
 }

@@ -70,8 +70,12 @@ pub struct RemovalFacts {
     pub home: Option<PathBuf>,
     /// The log and its rotated predecessors.
     pub logs: Vec<PathBuf>,
-    /// Whether there is a certificate of certbot's under the host's name.
-    pub has_certificate: bool,
+    /// Who had certbot obtain the certificate of the host's name; none where there is none.
+    pub certificate: Option<ObtainedBy>,
+    /// What the tool itself keeps of certificates for the host.
+    pub certificate_files: Vec<PathBuf>,
+    /// The files of nginx, but for the host's vhost, that name a certificate of the host.
+    pub certificate_users: Vec<PathBuf>,
     /// What the tool made for the host besides its files.
     pub provisioned: Provisioned,
     /// The other hosts of the server.
@@ -80,6 +84,16 @@ pub struct RemovalFacts {
     pub free_for_archive: u64,
     /// The archive of a removal that did not come to its end, if nothing happened since.
     pub archived: Option<PathBuf>,
+}
+
+/// Who had a certificate obtained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObtainedBy {
+    /// A deploy of this tool.
+    Tool,
+    /// Somebody else, or nothing says who.
+    Somebody,
 }
 
 /// Files and their bytes.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ArchiveStep, HostDatabase, RemovalFacts, RemovalQuestion, RemovalStep};
+use super::{ArchiveStep, HostDatabase, ObtainedBy, RemovalFacts, RemovalQuestion, RemovalStep};
 use crate::{
     host::DatabaseName,
     plan::{Obstacle, megabytes},
@@ -48,9 +48,7 @@ pub fn make_removal(question: &RemovalQuestion, facts: &RemovalFacts) -> Removal
     steps.extend(dropped.iter().cloned().map(|database| RemovalStep::DropDatabase { database }));
     steps.extend(data);
     steps.extend(making.logs());
-    if facts.has_certificate && making.certificate() {
-        steps.push(RemovalStep::RemoveCertificate);
-    }
+    steps.extend(making.certificates());
     steps.extend(making.role(&dropped));
     steps.extend(making.user());
     if facts.has_conf_link {
@@ -181,11 +179,30 @@ impl Making<'_> {
         logs.map(|path| RemovalStep::RemoveLog { path }).collect()
     }
 
-    fn certificate(&mut self) -> bool {
-        if !self.facts.provisioned.certificate {
-            self.kept.push("the certificate of its name: the tool did not get it".to_owned());
+    /// Removes the host's certificates with their keys, unless nginx needs them for others.
+    fn certificates(&mut self) -> Vec<RemovalStep> {
+        let facts = self.facts;
+        if facts.certificate.is_none() && facts.certificate_files.is_empty() {
+            return Vec::new();
         }
-        self.facts.provisioned.certificate
+        if let Some(user) = facts.certificate_users.first() {
+            let kept = format!("the certificate of its name: {} names it, too", user.display());
+            self.kept.push(kept);
+            return Vec::new();
+        }
+        let mut steps = Vec::new();
+        match facts.certificate {
+            Some(ObtainedBy::Tool) => steps.push(RemovalStep::RemoveCertificate),
+            Some(ObtainedBy::Somebody) => {
+                self.kept.push("the certificate of its name: the tool did not get it".to_owned());
+            }
+            None => {}
+        }
+        let paths = facts.certificate_files.clone();
+        if !paths.is_empty() {
+            steps.push(RemovalStep::RemoveCertificateFiles { paths });
+        }
+        steps
     }
 
     fn role(&mut self, dropped: &[DatabaseName]) -> Option<RemovalStep> {

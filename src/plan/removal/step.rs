@@ -62,8 +62,13 @@ pub enum RemovalStep {
         /// The file.
         path: PathBuf,
     },
-    /// Removes the certificate, so that nothing renews it any more.
+    /// Removes the certificate that certbot keeps, so that nothing renews it any more.
     RemoveCertificate,
+    /// Removes what the tool itself keeps of certificates.
+    RemoveCertificateFiles {
+        /// The files and directories.
+        paths: Vec<PathBuf>,
+    },
     /// Drops the role.
     DropRole {
         /// Its name.
@@ -114,6 +119,10 @@ impl RemovalStep {
             }
             Self::RemoveLog { path } => format!("remove {}", path.display()),
             Self::RemoveCertificate => "remove the certificate".to_owned(),
+            Self::RemoveCertificateFiles { paths } => {
+                let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+                format!("remove {}", paths.join(", "))
+            }
             Self::DropRole { role } => format!("drop role {role}"),
             Self::RemoveUser { user } => format!("remove system user {user}"),
             Self::RemoveConfLink => "remove the link to odoo.conf".to_owned(),

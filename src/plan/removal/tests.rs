@@ -58,7 +58,9 @@ fn facts() -> RemovalFacts {
         filestores: vec!["acme-prod".into(), copy.to_string()],
         home: Some("/var/lib/odoo/acme".into()),
         logs: Vec::new(),
-        has_certificate: false,
+        certificate: None,
+        certificate_files: Vec::new(),
+        certificate_users: Vec::new(),
         provisioned: Provisioned { user: true, role: true, ..Provisioned::default() },
         neighbours: vec![neighbour()],
         free_for_archive: 1 << 30,
@@ -167,8 +169,11 @@ fn what_a_neighbour_uses_stays() {
 
 #[test]
 fn what_the_tool_did_not_make_stays() {
-    let made_by_hand =
-        RemovalFacts { provisioned: Provisioned::default(), has_certificate: true, ..facts() };
+    let made_by_hand = RemovalFacts {
+        provisioned: Provisioned::default(),
+        certificate: Some(ObtainedBy::Somebody),
+        ..facts()
+    };
     let removal = make_removal(&question(), &made_by_hand);
     assert_eq!(
         removal.kept,
@@ -183,6 +188,37 @@ fn what_the_tool_did_not_make_stays() {
     let names = vec!["acme-prod".to_owned(), "acme-prod~snap-2".to_owned()];
     let data_dir = "/var/lib/odoo/acme".into();
     assert!(removal.steps.contains(&RemovalStep::RemoveFilestores { data_dir, names }));
+}
+
+/// A host that has a certificate of certbot's from a private authority.
+fn certified(by: ObtainedBy) -> RemovalFacts {
+    let certificate_files = vec!["/etc/odoo-deploy/acme-roots/acme.example.pem".into()];
+    RemovalFacts { certificate: Some(by), certificate_files, ..facts() }
+}
+
+#[test]
+fn a_certificate_goes_with_its_host_where_a_deploy_obtained_it() {
+    let root = "remove /etc/odoo-deploy/acme-roots/acme.example.pem".to_owned();
+    let removed = titles(&make_removal(&question(), &certified(ObtainedBy::Tool)));
+    let place = |title: &str| removed.iter().position(|other| other == title);
+    assert!(place("remove the vhost and reload nginx") < place("remove the certificate"));
+    assert_eq!(place(&root), place("remove the certificate").map(|place| place + 1));
+    // What the tool wrote itself goes beside somebody else's certificate, too.
+    let removal = make_removal(&question(), &certified(ObtainedBy::Somebody));
+    assert_eq!(removal.kept, ["the certificate of its name: the tool did not get it"]);
+    assert!(titles(&removal).contains(&root), "{removal:?}");
+    assert!(!removal.steps.contains(&RemovalStep::RemoveCertificate));
+}
+
+#[test]
+fn a_certificate_that_another_site_names_stays_with_all_that_it_needs() {
+    let certificate_users = vec!["/etc/nginx/sites-enabled/www.acme.example".into()];
+    let shared = RemovalFacts { certificate_users, ..certified(ObtainedBy::Tool) };
+    let removal = make_removal(&question(), &shared);
+    let kept = "the certificate of its name: /etc/nginx/sites-enabled/www.acme.example names it, \
+                too";
+    assert_eq!(removal.kept, [kept]);
+    assert_eq!(titles(&removal), titles(&make_removal(&question(), &facts())));
 }
 
 #[test]

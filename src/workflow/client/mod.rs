@@ -8,4 +8,4 @@ mod write;
 
 pub use add::{AddRequest, Added, AddedHost, add};
 pub use pages::FileChange;
-pub use remove::{Forgotten, HostRemoval, RemoveRequest, Targets, forget, look, remove};
+pub use remove::{Forgotten, HostEnd, HostRemoval, RemoveRequest, Targets, forget, look, remove};

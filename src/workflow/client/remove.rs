@@ -1,4 +1,7 @@
-//! Removes a client: its hosts from their servers, each archived first, then their files.
+//! Removes a client: its hosts from their servers, each archived first, then their records in
+//! the DNS, then their files.
+
+use tokio::select;
 
 use super::{
     FileChange,
@@ -7,6 +10,7 @@ use super::{
 };
 use crate::{
     client::{ClientName, client_page_path, hosts_of},
+    dns::Change,
     host::{EnvironmentName, FileSource as _, Host, HostName, host_file_path},
     layout::ReleaseNumber,
     plan::{
@@ -19,6 +23,7 @@ use crate::{
     wire::{Reply, Request},
     workflow::{
         Project, WorkflowError, contact,
+        dns::{RecordsRemoval, remove_records},
         files::{Renderer, Templates},
     },
 };
@@ -58,7 +63,18 @@ pub struct HostRemoval {
     pub facts: RemovalFacts,
     /// What is to be done.
     pub removal: Removal,
+    /// What becomes of its records in the DNS.
+    pub records: RecordsRemoval,
     question: RemovalQuestion,
+}
+
+/// How the removal of a host ended.
+pub struct HostEnd {
+    /// How it went on the server; none where nothing of the host was there.
+    pub outcome: Option<RemovalOutcome>,
+    /// The records that went after it, or why they did not; none while the server has
+    /// something of the host.
+    pub records: Option<Result<Vec<Change>, WorkflowError>>,
 }
 
 /// What became of the files of the repository.
@@ -127,11 +143,11 @@ fn wish(
     Ok(Some(BranchWish { branch, message, at: request.at }))
 }
 
-/// Asks the servers what there is of the hosts. Changes nothing.
+/// Asks the servers what there is of the hosts, and the DNS. Changes nothing.
 ///
 /// # Errors
-/// Fails where a server cannot be asked, a host's lock is held, or something stands in the
-/// way.
+/// Fails where a server or a provider cannot be asked, a host's lock is held, or something
+/// stands in the way.
 pub async fn look(project: &Project, targets: &Targets) -> Result<Vec<HostRemoval>, WorkflowError> {
     let (mut removals, mut obstacles) = (Vec::new(), Vec::new());
     for host in &targets.hosts {
@@ -145,7 +161,9 @@ pub async fn look(project: &Project, targets: &Targets) -> Result<Vec<HostRemova
         }
         let removal = make_removal(&question, &facts);
         obstacles.extend(removal.obstacles.clone());
-        removals.push(HostRemoval { host: host.clone(), facts: *facts, removal, question });
+        let records = RecordsRemoval::look(project, &host.name).await?;
+        let host = host.clone();
+        removals.push(HostRemoval { host, facts: *facts, removal, records, question });
     }
     if obstacles.is_empty() { Ok(removals) } else { Err(WorkflowError::Obstacles(obstacles)) }
 }
@@ -175,12 +193,47 @@ fn question(project: &Project, host: &Host) -> Result<RemovalQuestion, WorkflowE
     })
 }
 
-/// Has a host removed as it was shown, and passes on what is told.
+impl HostRemoval {
+    /// Returns what stays, and why, on the server and in the DNS.
+    pub fn kept(&self) -> impl Iterator<Item = &String> {
+        self.removal.kept.iter().chain(self.records.kept())
+    }
+}
+
+/// Has a host removed as it was shown, and passes on what is told; its records go once
+/// nothing of it is left on the server. Whoever leaves meanwhile, leaves the server at work.
 ///
 /// # Errors
 /// Fails where the server cannot be reached, or the removal is lost from sight, which does
 /// not stop it.
 pub async fn remove(
+    project: &Project,
+    wanted: &HostRemoval,
+    id: &TransactionId,
+    listen: &mut dyn FnMut(crate::plan::Event),
+    left: impl Future<Output = ()>,
+) -> Result<HostEnd, WorkflowError> {
+    let host = &wanted.host.name;
+    let outcome = if wanted.removal.steps.is_empty() {
+        None
+    } else {
+        Some(select! {
+            outcome = on_server(project, wanted, id, listen) => outcome?,
+            () = left => {
+                return Err(WorkflowError::RemovalGoesOn { host: host.clone(), source: None });
+            }
+        })
+    };
+    if !matches!(outcome, None | Some(RemovalOutcome::Removed { .. })) {
+        return Ok(HostEnd { outcome, records: None });
+    }
+    let records = remove_records(project, host).await;
+    let records =
+        records.map_err(|source| WorkflowError::RecordsLeft { host: host.clone(), source });
+    Ok(HostEnd { outcome, records: Some(records) })
+}
+
+async fn on_server(
     project: &Project,
     wanted: &HostRemoval,
     id: &TransactionId,

@@ -1,13 +1,11 @@
 //! Sends the code of a release.
 
-use std::io::Read as _;
-
 use super::{Listener, Notice, Prepared};
 use crate::{
     plan::{ADOPTED, Transaction},
     source::TreeId,
-    wire::{CHUNK, Reply, Request},
-    workflow::WorkflowError,
+    wire::Request,
+    workflow::{WorkflowError, contact},
 };
 
 impl Prepared {
@@ -26,25 +24,8 @@ impl Prepared {
         }
         listen(Notice::Sending { objects: pack.objects(), bytes: pack.size() });
         let request = Request::Pack { host: self.desired.host.clone(), bytes: pack.size() };
-        self.agent.send(&request).await?;
-        let mut left = pack.size();
-        while left > 0 {
-            let size = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
-            let mut piece = vec![0; size];
-            pack.read_exact(&mut piece).map_err(|error| {
-                WorkflowError::usage(
-                    format!("failed to read the pack of objects: {error}"),
-                    "check the disk of this machine",
-                )
-            })?;
-            left -= size as u64;
-            self.agent.send_bytes(piece).await?;
-        }
-        match self.agent.receive().await? {
-            Reply::Received => Ok(()),
-            Reply::Fault(fault) => Err(fault.into()),
-            _ => Err(WorkflowError::OutOfTurn),
-        }
+        let bytes = pack.size();
+        contact::send_payload(&mut self.agent, &request, &mut pack, bytes).await
     }
 }
 

@@ -73,21 +73,12 @@ impl HostReport {
     pub(super) fn of_error(error: &WorkflowError) -> Self {
         let mut told = Self::of_end(end(error), None);
         told.problem = Some(with_causes(error));
-        match error {
-            WorkflowError::Obstacles(obstacles) => {
-                told.problem = obstacles.first().map(|first| first.message.clone());
-                told.hint = obstacles.first().and_then(|first| first.hint.clone());
-                let more = obstacles.iter().skip(1).map(|obstacle| obstacle.message.clone());
-                told.details = more.collect();
-            }
-            WorkflowError::Usage { hint, .. } => told.hint.clone_from(hint),
-            WorkflowError::Transport(transport) => told.hint = transport.hint(),
-            WorkflowError::Source(source) => told.hint = source.hint(),
-            WorkflowError::Policy(policy) => told.hint = Some(policy.hint()),
-            WorkflowError::LostSight { host, .. } | WorkflowError::LeftRunning { host } => {
-                told.hint = Some(format!("`deploy attach --host {host}` shows it"));
-            }
-            _ => {}
+        told.hint = error.hint();
+        if let WorkflowError::Obstacles(obstacles) = error {
+            told.problem = obstacles.first().map(|first| first.message.clone());
+            told.hint = obstacles.first().and_then(|first| first.hint.clone());
+            let more = obstacles.iter().skip(1).map(|obstacle| obstacle.message.clone());
+            told.details = more.collect();
         }
         told
     }

@@ -3,9 +3,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use crate::{
     layout::ReleaseNumber,
     plan::{
-        ADOPTED, ADOPTED_SCHEMA, Adopted, AdoptedFacts, AdoptedKind, AdoptedService, AdoptedVhost,
-        CopyFacts, CopyName, HealthCheck, Listener, OnDrift, Provision, ProvisionFacts,
-        ReleaseState, Rollback,
+        ADOPTED, ADOPTED_SCHEMA, AcmeIssuer, Adopted, AdoptedFacts, AdoptedKind, AdoptedService,
+        AdoptedVhost, CopyFacts, CopyName, HealthCheck, Issuer, Listener, OnDrift, Provision,
+        ProvisionFacts, ReleaseState, Rollback, Step, WantedCertificate,
         sample::{DATABASE, LIVE, Sample, database, module, titles},
     },
 };
@@ -56,6 +56,7 @@ fn facts(sample: &Sample, is_live: bool) -> Box<AdoptedFacts> {
         changed: Vec::new(),
         dirty: Vec::new(),
         missing: Vec::new(),
+        vhost: is_live.then(|| "server { server_name acme.example.com; }".into()),
     })
 }
 
@@ -110,6 +111,32 @@ fn the_first_deploy_shows_the_page_before_the_old_service_stops() {
     hide the maintenance page
     prune old releases and snapshots
     ");
+}
+
+#[test]
+fn challenges_are_answered_in_the_place_of_the_old_vhost_before_anything_is_noticed() {
+    let mut sample = adopted();
+    let aside = vec![PathBuf::from("/etc/nginx/sites-enabled/odoo")];
+    sample.desired.certificate = Some(WantedCertificate {
+        names: vec![sample.desired.host.clone()],
+        issuer: Issuer::Acme(AcmeIssuer {
+            email: "ops@example.com".into(),
+            directory: "https://acme.example/directory".into(),
+            root: None,
+            challenge_vhost: "the old one, and challenges".into(),
+            aside: aside.clone(),
+        }),
+    });
+    sample.observed.host.certificates.has_certbot = true;
+    let prepare = sample.plan().transaction.prepare;
+    let place = |is: &dyn Fn(&Step) -> bool| prepare.iter().position(is).expect("there is one");
+    let served = place(
+        &|step| matches!(step, Step::ServeChallenges { aside: paths, .. } if *paths == aside),
+    );
+    let obtained = place(&|step| matches!(step, Step::ObtainCertificate(_)));
+    let checked =
+        place(&|step| matches!(step, Step::CheckVhost { aside: paths, .. } if *paths == aside));
+    assert!(served < obtained && obtained < checked, "{prepare:?}");
 }
 
 #[test]
