@@ -11,6 +11,7 @@ use super::{
 use crate::{
     fleet::{FleetHost, Matrix, MatrixError},
     host::{Host, host_names},
+    settings::Server,
     workflow::{Project, WorkflowError},
 };
 
@@ -31,7 +32,8 @@ pub(super) fn run(
     let fleet = hosts.iter().map(|host| place(host, &project)).collect::<Result<Vec<_>, _>>()?;
     let chosen = arguments.selection().choose(&fleet, &project.settings)?;
     if format == HostsFormat::Matrix {
-        terminal.result(&matrix(&chosen, arguments.groups)?);
+        let reached = reachable(chosen, arguments, &project);
+        terminal.result(&matrix(&reached, arguments.groups)?);
         return Ok(ExitCode::Success);
     }
     // Both are in the order of names.
@@ -85,6 +87,21 @@ fn row(host: &Host, place: &FleetHost) -> [String; 6] {
         host.odoo.to_string(),
         databases.join(","),
     ]
+}
+
+/// Leaves out hosts of the machine that runs the command: a runner is no server, unless its
+/// server is named.
+fn reachable(
+    mut chosen: Vec<FleetHost>,
+    arguments: &HostsArguments,
+    project: &Project,
+) -> Vec<FleetHost> {
+    let named = arguments.selection().servers;
+    chosen.retain(|host| {
+        let is_local = project.settings.servers.get(&host.server) == Some(&Server::Local);
+        !is_local || named.contains(&host.server)
+    });
+    chosen
 }
 
 fn matrix(chosen: &[FleetHost], groups: Option<u16>) -> Result<String, WorkflowError> {

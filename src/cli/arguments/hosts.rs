@@ -42,7 +42,8 @@ pub(in crate::cli) enum HostsFormat {
     Table,
     /// One JSON object per line.
     Json,
-    /// The job matrix of a GitHub workflow, on one line.
+    /// The job matrix of a GitHub workflow, on one line, without hosts of a server with
+    /// `local = true` unless `--server` names it.
     Matrix,
 }
 
