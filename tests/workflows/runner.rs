@@ -13,21 +13,21 @@ use tempfile::TempDir;
 use super::workflow::Step;
 
 /// A machine with a check-out and the programs of the tests.
-pub struct Runner {
+pub(crate) struct Runner {
     directory: TempDir,
 }
 
 /// What a step did.
 #[derive(Debug)]
-pub struct Ran {
-    pub success: bool,
+pub(crate) struct Ran {
+    pub(crate) success: bool,
     /// What it printed, on both channels.
-    pub log: String,
+    pub(crate) log: String,
 }
 
 impl Runner {
     /// Starts with an empty check-out, and the real `deploy`.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runner = Self { directory: tempfile::tempdir().unwrap() };
         for directory in ["bin", "home", "temp", "checkout"] {
             fs::create_dir(runner.path(directory)).unwrap();
@@ -37,7 +37,7 @@ impl Runner {
     }
 
     /// Starts with the check-out of a new platform repository.
-    pub fn with_platform() -> Self {
+    pub(crate) fn with_platform() -> Self {
         let runner = Self::new();
         let ran = runner.shell(
             "git config --global user.name Ana
@@ -48,23 +48,23 @@ impl Runner {
         runner
     }
 
-    pub fn path(&self, below: &str) -> PathBuf {
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.directory.path().join(below)
     }
 
-    pub fn read(&self, below: &str) -> String {
+    pub(crate) fn read(&self, below: &str) -> String {
         fs::read_to_string(self.path(below)).unwrap_or_default()
     }
 
     /// Writes a file of the check-out.
-    pub fn write(&self, below: &str, text: &str) {
+    pub(crate) fn write(&self, below: &str, text: &str) {
         let path = self.path("checkout").join(below);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// Puts a program that stands for another one before it on the PATH.
-    pub fn double(&self, name: &str, script: &str) {
+    pub(crate) fn double(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
         // Not through the link to the real one.
         let _ = fs::remove_file(&path);
@@ -73,14 +73,14 @@ impl Runner {
     }
 
     /// Puts a program there that writes its arguments into `<name>.log`, one a line.
-    pub fn recorder(&self, name: &str) {
+    pub(crate) fn recorder(&self, name: &str) {
         let log = self.path(&format!("{name}.log"));
         self.double(name, &format!("printf '%s\\n' \"$@\" >>'{}'", log.display()));
     }
 
     /// Runs a step. `values` are those of the expressions in its `env`, each of which has to
     /// have one; `event` is that of the workflow.
-    pub fn run(&self, step: &Step, event: &[(&str, &str)], values: &[(&str, &str)]) -> Ran {
+    pub(crate) fn run(&self, step: &Step, event: &[(&str, &str)], values: &[(&str, &str)]) -> Ran {
         let mut variables = BTreeMap::new();
         for (name, value) in &step.env {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -93,7 +93,7 @@ impl Runner {
     }
 
     /// Runs a script of the test's own.
-    pub fn shell(&self, script: &str) -> Ran {
+    pub(crate) fn shell(&self, script: &str) -> Ran {
         self.bash(script, &BTreeMap::new())
     }
 
@@ -120,14 +120,14 @@ impl Runner {
     }
 
     /// Returns an output of the steps so far.
-    pub fn output(&self, name: &str) -> String {
+    pub(crate) fn output(&self, name: &str) -> String {
         let outputs = self.read("output");
         let line = outputs.lines().rev().find_map(|line| line.strip_prefix(&format!("{name}=")));
         line.unwrap_or_else(|| panic!("there is no output `{name}`: {outputs}")).to_owned()
     }
 
     /// Fails where a hostile text was run: each of them would leave a file `touched`.
-    pub fn expect_untouched(&self) {
+    pub(crate) fn expect_untouched(&self) {
         let mut left = vec![self.directory.path().to_owned()];
         while let Some(directory) = left.pop() {
             for entry in fs::read_dir(directory).unwrap() {
@@ -142,7 +142,7 @@ impl Runner {
 }
 
 /// Texts that do something where a shell reads them as code.
-pub const HOSTILE: [&str; 6] = [
+pub(crate) const HOSTILE: [&str; 6] = [
     "$(touch touched)",
     "`touch touched`",
     "\"; touch touched; \"",
@@ -164,7 +164,7 @@ fn evaluate(text: &str, values: &[(&str, &str)]) -> String {
 }
 
 /// Tells whether a program is on this machine.
-pub fn is_installed(program: &Path) -> bool {
+pub(crate) fn is_installed(program: &Path) -> bool {
     let found = Command::new("sh").arg("-c").arg("command -v \"$0\"").arg(program).output();
     found.is_ok_and(|found| found.status.success())
 }

@@ -11,54 +11,54 @@ use serde_json::Value;
 
 /// A workflow, or an action with one job.
 #[derive(Debug, Deserialize)]
-pub struct Workflow {
+pub(crate) struct Workflow {
     #[serde(default)]
-    pub permissions: Option<BTreeMap<String, String>>,
+    pub(crate) permissions: Option<BTreeMap<String, String>>,
     #[serde(default)]
-    pub jobs: BTreeMap<String, Job>,
+    pub(crate) jobs: BTreeMap<String, Job>,
     #[serde(default)]
-    pub runs: Option<Job>,
+    pub(crate) runs: Option<Job>,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Job {
+pub(crate) struct Job {
     #[serde(default)]
-    pub permissions: Option<BTreeMap<String, String>>,
+    pub(crate) permissions: Option<BTreeMap<String, String>>,
     #[serde(default)]
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub struct Step {
+pub(crate) struct Step {
     #[serde(default)]
-    pub name: String,
+    pub(crate) name: String,
     #[serde(default)]
-    pub uses: Option<String>,
+    pub(crate) uses: Option<String>,
     #[serde(default)]
-    pub run: Option<String>,
+    pub(crate) run: Option<String>,
     #[serde(default)]
-    pub env: BTreeMap<String, Value>,
+    pub(crate) env: BTreeMap<String, Value>,
     #[serde(default)]
-    pub with: BTreeMap<String, Value>,
+    pub(crate) with: BTreeMap<String, Value>,
 }
 
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Reads a workflow or action.
-pub fn read(path: &Path) -> Workflow {
+pub(crate) fn read(path: &Path) -> Workflow {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"))
 }
 
 /// Reads one of those that `deploy init` writes.
-pub fn platform(path: &str) -> Workflow {
+pub(crate) fn platform(path: &str) -> Workflow {
     read(&root().join("src/workflow/init/platform").join(path))
 }
 
 /// Returns the files of all workflows and actions: this repository's and a platform's.
-pub fn all() -> Vec<PathBuf> {
+pub(crate) fn all() -> Vec<PathBuf> {
     let platform = root().join("src/workflow/init/platform");
     let directories = [
         root().join(".github/workflows"),
@@ -76,12 +76,12 @@ pub fn all() -> Vec<PathBuf> {
 
 impl Workflow {
     /// Returns the steps of all jobs.
-    pub fn steps(&self) -> Vec<&Step> {
+    pub(crate) fn steps(&self) -> Vec<&Step> {
         self.jobs.values().chain(&self.runs).flat_map(|job| &job.steps).collect()
     }
 
     /// Returns the step of a name, or whose name begins so.
-    pub fn step(&self, name: &str) -> &Step {
+    pub(crate) fn step(&self, name: &str) -> &Step {
         let step = self.steps().into_iter().find(|step| step.name.starts_with(name));
         step.unwrap_or_else(|| panic!("there is no step `{name}`"))
     }
