@@ -94,15 +94,14 @@ impl Matrix {
     /// # Errors
     /// Refuses fewer groups than there are environments.
     pub fn of_groups(hosts: &[FleetHost], groups: usize) -> Result<Self, MatrixError> {
-        let mut spread = Group::by_server(hosts);
-        while spread.len() > groups {
-            let Some((into, from)) = smallest_pair(&spread) else {
-                return Err(MatrixError::TooFewGroups { environments: spread.len() });
-            };
-            let merged = spread.remove(from);
-            spread[into].add(merged);
+        let environments = by_environment(hosts);
+        if environments.len() > groups {
+            return Err(MatrixError::TooFewGroups { environments: environments.len() });
         }
-        Ok(Self { include: spread.into_iter().map(Group::into_job).collect() })
+        let shares = shares(&environments, groups);
+        let spread = environments.into_values().zip(shares);
+        let spread = spread.flat_map(|(servers, share)| share_out(servers, share));
+        Ok(Self { include: spread.map(Group::into_job).collect() })
     }
 }
 
@@ -114,21 +113,6 @@ struct Group {
 }
 
 impl Group {
-    /// Makes a group of each server's hosts, one for each environment that it carries.
-    fn by_server(hosts: &[FleetHost]) -> Vec<Self> {
-        let mut groups = BTreeMap::<_, Vec<String>>::new();
-        for host in hosts {
-            let key = (host.environment.to_string(), host.server.to_string());
-            groups.entry(key).or_default().push(host.host.to_string());
-        }
-        let group = |((environment, server), hosts)| Self {
-            environment,
-            servers: BTreeSet::from([server]),
-            hosts,
-        };
-        groups.into_iter().map(group).collect()
-    }
-
     fn add(&mut self, other: Self) {
         self.servers.extend(other.servers);
         self.hosts.extend(other.hosts);
@@ -143,19 +127,46 @@ impl Group {
     }
 }
 
-/// Returns the two groups of one environment that have the fewest hosts together, by their
-/// places, the lower first.
-fn smallest_pair(groups: &[Group]) -> Option<(usize, usize)> {
-    let mut by_environment = BTreeMap::<&str, Vec<(usize, usize)>>::new();
-    for (place, group) in groups.iter().enumerate() {
-        by_environment.entry(&group.environment).or_default().push((group.hosts.len(), place));
+/// Makes a group of each server's hosts, by environment.
+fn by_environment(hosts: &[FleetHost]) -> BTreeMap<String, Vec<Group>> {
+    let mut servers = BTreeMap::<_, Vec<String>>::new();
+    for host in hosts {
+        let key = (host.environment.to_string(), host.server.to_string());
+        servers.entry(key).or_default().push(host.host.to_string());
     }
-    let pairs = by_environment.into_values().filter_map(|mut groups| {
-        groups.sort_unstable();
-        let [(first, a), (second, b), ..] = groups[..] else { return None };
-        Some((first + second, a.min(b), a.max(b)))
-    });
-    pairs.min().map(|(_, into, from)| (into, from))
+    let mut environments = BTreeMap::<_, Vec<Group>>::new();
+    for ((environment, server), hosts) in servers {
+        let group =
+            Group { environment: environment.clone(), servers: BTreeSet::from([server]), hosts };
+        environments.entry(environment).or_default().push(group);
+    }
+    environments
+}
+
+/// Says how many groups each environment gets: one, and each further one goes where groups are
+/// fullest, as long as there are servers for it.
+fn shares(environments: &BTreeMap<String, Vec<Group>>, groups: usize) -> Vec<usize> {
+    let servers: Vec<_> = environments.values().map(Vec::len).collect();
+    let count = |groups: &Vec<Group>| groups.iter().map(|group| group.hosts.len()).sum::<usize>();
+    let hosts: Vec<_> = environments.values().map(count).collect();
+    let mut shares = vec![1; environments.len()];
+    for _ in environments.len()..groups {
+        let open = (0..shares.len()).filter(|&at| shares[at] < servers[at]);
+        let Some(fullest) = open.max_by_key(|&at| hosts[at].div_ceil(shares[at])) else { break };
+        shares[fullest] += 1;
+    }
+    shares
+}
+
+/// Puts each server's hosts, the largest first, where the fewest are.
+fn share_out(mut servers: Vec<Group>, share: usize) -> Vec<Group> {
+    servers.sort_by_key(|group| std::cmp::Reverse(group.hosts.len()));
+    let further = servers.split_off(share.min(servers.len()));
+    for server in further {
+        let emptiest = servers.iter_mut().min_by_key(|group| group.hosts.len());
+        emptiest.expect("each environment has a group").add(server);
+    }
+    servers
 }
 
 #[cfg(test)]
