@@ -2,6 +2,7 @@
 
 mod client;
 mod fleet;
+mod hosts;
 pub(super) mod server;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -16,6 +17,7 @@ pub(super) use client::{
     ClientAddArguments, ClientArguments, ClientCommand, ClientRemoveArguments,
 };
 pub(super) use fleet::{FleetArguments, ResumeArguments, SelectionArguments};
+pub(super) use hosts::{HostsArguments, HostsFormat};
 
 /// Puts an Odoo instance live from Git: code, configuration, database modules
 /// and service together, or not at all.
@@ -76,6 +78,9 @@ pub(super) enum Command {
     Render(RenderArguments),
     /// Lists the hosts of the repository.
     Hosts(HostsArguments),
+    /// Shows what changed since another check-out for which hosts, without a server or a
+    /// secret: for reviews.
+    Changes(super::changes::ChangesArguments),
     /// Checks the configuration of every host, or of some.
     Lint(LintArguments),
     /// Starts a platform repository, or adds what is missing to one.
@@ -86,6 +91,12 @@ pub(super) enum Command {
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    /// Writes the manual pages into a directory.
+    #[command(hide = true)]
+    ManPages {
+        /// The directory.
+        into: PathBuf,
     },
     /// Prepares servers, says what is wrong with them, and which keys may deploy to them.
     Server(server::ServerArguments),
@@ -337,16 +348,6 @@ pub(super) struct RenderArguments {
     /// Write the files into this directory, secrets included, instead of showing them masked.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct HostsArguments {
-    /// Only hosts of this environment.
-    #[arg(long, value_name = "NAME")]
-    pub(super) environment: Option<String>,
-    /// Print one JSON object per line.
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -18,12 +18,14 @@ use super::{
         TargetArguments,
     },
     deploy::{request, request_for},
+    hosts,
     surroundings::surroundings,
     terminal::Terminal,
 };
 use crate::{
     fleet::{Course, FleetHost, Run, Turn},
-    host::{Host, HostName, ServerName, host_names},
+    host::{HostName, ServerName},
+    settings::Server,
     transport::Links,
     workflow::{
         Project, WorkflowError,
@@ -132,14 +134,16 @@ fn open(directory: &Path) -> Result<Project, WorkflowError> {
 
 /// Finds the hosts that are meant.
 fn choose(project: &Project, target: &TargetArguments) -> Result<Vec<FleetHost>, WorkflowError> {
-    let mut all = Vec::new();
-    for name in host_names(&project.files)? {
-        let host = Host::load(&project.files, &name)?;
-        let branch = project.settings.environment(&host.environment)?.branch.clone();
-        let Host { name: host, environment, server, .. } = host;
-        all.push(FleetHost { host, environment, branch, server });
+    let hosts = hosts::load(project)?;
+    let all = hosts.iter().map(|host| hosts::place(host, project));
+    let all = all.collect::<Result<Vec<_>, _>>()?;
+    let mut chosen = target.selection.selection().choose(&all, &project.settings)?;
+    if target.selection.all {
+        // A developer's own machine is meant where it is named.
+        let is_here =
+            |host: &FleetHost| project.settings.servers.get(&host.server) == Some(&Server::Local);
+        chosen.retain(|host| !is_here(host));
     }
-    let chosen = target.selection.selection().choose(&all, &project.settings)?;
     if chosen.is_empty() {
         return Err(WorkflowError::Usage {
             message: "no host is meant".to_owned(),

@@ -7,9 +7,9 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use super::{
     Arguments, ExitCode, adopt, agent, apply,
-    arguments::{Command, LockCommand},
-    attach, client, completions, deploy, dns, fleet, history, hosts, init, lint, lock, logs,
-    render, rollback, server, status,
+    arguments::{Command, HostsFormat, LockCommand},
+    attach, changes, client, completions, deploy, dns, fleet, history, hosts, init, lint, lock,
+    logs, man_pages, render, rollback, server, status,
     terminal::Terminal,
 };
 use crate::workflow::WorkflowError;
@@ -60,11 +60,13 @@ fn command(arguments: Arguments, terminal: &mut Terminal) -> Result<ExitCode, Wo
         (Some(Command::Dns(arguments)), _) => dns::run(&directory, &arguments, terminal),
         (Some(Command::Render(arguments)), _) => render::run(&directory, &arguments, terminal),
         (Some(Command::Hosts(arguments)), _) => hosts::run(&directory, &arguments, terminal),
+        (Some(Command::Changes(arguments)), _) => changes::run(&directory, &arguments, terminal),
         (Some(Command::Lint(arguments)), _) => lint::run(&directory, &arguments, terminal),
         (Some(Command::Init(arguments)), _) => init::run(&directory, &arguments, terminal),
         (Some(Command::Client(arguments)), _) => client::run(&directory, &arguments, terminal),
         (Some(Command::Server(arguments)), _) => server::run(&directory, &arguments, terminal),
         (Some(Command::Completions { shell }), _) => Ok(completions::run(shell)),
+        (Some(Command::ManPages { into }), _) => man_pages::run(&into),
         (Some(Command::Agent(arguments)), _) => Ok(agent::run(arguments, terminal)),
         (None, target) if target.selection.is_given() => {
             fleet::run(&directory, &target, &arguments.deploy, &arguments.fleet, terminal)
@@ -92,7 +94,7 @@ fn json(arguments: &Arguments) -> bool {
         (Some(Command::Resume(resume)), _) => resume.json,
         (Some(Command::Rollback(rollback)), _) => rollback.json,
         (Some(Command::Dns(dns)), _) => dns.json(),
-        (Some(Command::Hosts(hosts)), _) => hosts.json,
+        (Some(Command::Hosts(hosts)), _) => hosts.format() == HostsFormat::Json,
         (Some(Command::Client(client)), _) => client.json(),
         (Some(Command::Lint(lint)), _) => lint.json,
         (Some(Command::Server(server)), _) => server.json(),

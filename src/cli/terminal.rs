@@ -401,6 +401,7 @@ impl Terminal {
             }
             WorkflowError::Source(_)
             | WorkflowError::Policy(_)
+            | WorkflowError::Selection(_)
             | WorkflowError::Usage { .. }
             | WorkflowError::Transport(_)
             | WorkflowError::Fault(_)

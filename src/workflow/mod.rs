@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod announce;
 pub mod attach;
 mod certificate;
+pub mod changes;
 pub mod client;
 pub mod deploy;
 pub mod dns;

@@ -79,7 +79,7 @@ impl Platform {
             }
             // One line each, which a diff shows.
             let more: String =
-                (0..bytes / 50).map(|line| format!("x_{line:08} = {:030}\n", line)).collect();
+                (0..bytes / 50).map(|line| format!("x_{line:08} = {line:030}\n")).collect();
             let conf = format!(
                 "extends = ../base.conf\n\n[options]\ndb_name = h{number}\nworkers = 0\n\
                  http_port = {}\n\n[deploy]\nenvironment = test\nserver = s{server}\ninstall = base\n\n\
@@ -177,7 +177,7 @@ fn memory(process: u32) -> u64 {
 fn every_host_is_planned_and_no_diff_is_kept() {
     let platform = Platform::new(100_000);
     let some = platform.run(&["plan", "--hosts", "h0*", "--json", "--exit-code"]);
-    let all = platform.run(&["plan", "--all", "--json", "--exit-code"]);
+    let all = platform.run(&["plan", "--environment", "test", "--json", "--exit-code"]);
     assert_eq!((some.code, all.code), (3, 3), "{}", all.stderr);
     let plans: BTreeMap<_, _> = all
         .events
@@ -211,6 +211,7 @@ fn who_is_meant_is_said_clearly() {
         (&["--server", "s77"], 2, "no server `s77`"),
         (&["--all", "--commit", "abcdef1"], 2, "is for one host"),
         (&["--all", "--batches", "1,x"], 2, "neither a number of hosts nor a part"),
+        (&["--all"], 2, "no host is meant"),
         (&["resume"], 2, "no run of this repository is known here"),
         (&["resume", "../x"], 2, "no run `../x` is known here"),
     ] {

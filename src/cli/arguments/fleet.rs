@@ -21,7 +21,7 @@ pub(in crate::cli) struct SelectionArguments {
     /// Every host of this server; may be given several times.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = ServerName::parse)]
     pub(in crate::cli) server: Vec<ServerName>,
-    /// Every host of the repository.
+    /// Every host of the repository, but for those of this machine (`local = true`).
     #[arg(long, conflicts_with_all = ["hosts", "environment", "server"])]
     pub(in crate::cli) all: bool,
 }

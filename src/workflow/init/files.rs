@@ -13,7 +13,10 @@ macro_rules! files {
 
 /// The configuration, documentation and workflow.
 const PLATFORM: &[File] = files![
+    ".github/actions/install-deploy/action.yml" = "platform/actions/install-deploy/action.yml",
     ".github/workflows/deploy.yml" = "platform/workflows/deploy.yml",
+    ".github/workflows/plan-comment.yml" = "platform/workflows/plan-comment.yml",
+    ".github/workflows/plan.yml" = "platform/workflows/plan.yml",
     ".gitignore" = "platform/gitignore",
     "README.md" = "platform/README.md",
     "config/base.conf" = "platform/config/base.conf",
