@@ -29,6 +29,7 @@ mod rollback;
 mod server;
 mod status;
 
+mod around;
 mod interrupts;
 mod json;
 mod plan_file;

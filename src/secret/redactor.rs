@@ -33,6 +33,14 @@ impl Redactor {
         self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     }
 
+    /// Registers all that another one knows.
+    pub fn extend(&mut self, other: &Self) {
+        let new = other.forms.iter().filter(|form| !self.forms.contains(form)).cloned();
+        let new = new.collect::<Vec<_>>();
+        self.forms.extend(new);
+        self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    }
+
     fn add_forms(&mut self, value: &str) {
         if value.len() < SHORTEST {
             return;

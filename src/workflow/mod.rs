@@ -9,6 +9,7 @@ pub mod deploy;
 pub mod dns;
 pub mod follow;
 pub mod history;
+pub mod hooks;
 pub mod init;
 pub mod key;
 pub mod lock;
