@@ -58,7 +58,10 @@ impl Service {
             NotifyService::Email(server) => Way::Email {
                 server: (**server).clone(),
                 login: match &server.login {
-                    Some((user, password)) => Some((user.clone(), find(password)?)),
+                    Some((user, password)) => {
+                        let user = secrets.resolve(user)?.expose().to_owned();
+                        Some((user, find(password)?))
+                    }
                     None => None,
                 },
             },

@@ -73,7 +73,7 @@ pub struct MailServer {
     pub port: u16,
     /// `tls`: how the connection is kept from others.
     pub tls: MailSecurity,
-    /// `user` and `password`, `${NAME}` still in it.
+    /// `user` and `password`, `${NAME}` still in them.
     pub login: Option<(String, String)>,
     /// `from`: who writes.
     pub from: String,
