@@ -214,6 +214,13 @@ fn a_secret_stands_in_odoo_conf_and_nowhere_else() {
 
     add_migration(&world, "post-fill.py", PRINT_CONF);
     world.commit("Print odoo.conf in a migration");
+    let before = world.state();
+    world.write("deployment/hooks/before-deploy", "#!/bin/sh\nexit 3\n");
+    deploy(&world, &witness, &[])
+        .expect_code(6)
+        .expect_said("hook `before-deploy` failed: it ended with status 3");
+    assert_eq!(world.state(), before);
+    add_hooks(&world);
     deploy(&world, &witness, &["-vv"])
         .expect_code(7)
         .expect_said("ValueError: ['# written by")
