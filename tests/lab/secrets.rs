@@ -173,6 +173,28 @@ fn hooks_that_ran(world: &World) -> Vec<(String, Value)> {
     names.map(str::to_owned).zip(read).collect()
 }
 
+/// Checks that the hooks of a deploy ran in order, and what they read.
+#[track_caller]
+fn hooks_have_read_the_plan(world: &World) {
+    let ran = hooks_that_ran(world);
+    let names = ran.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+    assert_eq!(names, ["before-plan", "before-deploy", "after-deploy"]);
+    assert_eq!((&ran[0].1["action"], &ran[1].1["release"]), (&json!("deploy"), &json!(2)));
+    assert_eq!(ran[1].1, ran[2].1, "both read the plan");
+}
+
+/// Checks that a hook keeps a plan from being carried out.
+#[track_caller]
+fn a_hook_refuses(world: &World, witness: &Witness) {
+    let before = world.state();
+    world.write("deployment/hooks/before-deploy", "#!/bin/sh\nexit 3\n");
+    deploy(world, witness, &[])
+        .expect_code(6)
+        .expect_said("hook `before-deploy` failed: it ended with status 3");
+    assert_eq!(world.state(), before);
+    add_hooks(world);
+}
+
 /// Reads odoo.conf as Odoo does.
 fn odoo_conf(world: &World) -> String {
     let script = "import configparser\n\
@@ -204,23 +226,13 @@ fn a_secret_stands_in_odoo_conf_and_nowhere_else() {
         .expect_code(0)
         .expect_said("+password = ********")
         .expect_said("after-deploy | ODOO_DEPLOY_RESULT=deployed");
-    let ran = hooks_that_ran(&world);
-    let names = ran.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
-    assert_eq!(names, ["before-plan", "before-deploy", "after-deploy"]);
-    assert_eq!((&ran[0].1["action"], &ran[1].1["release"]), (&json!("deploy"), &json!(2)));
-    assert_eq!(ran[1].1, ran[2].1, "both read the plan");
+    hooks_have_read_the_plan(&world);
     let expected = format!("{ADMIN}\n{QUEUE}\nredis://:{CACHE}@127.0.0.1:6379/1\n");
     assert_eq!(odoo_conf(&world), expected);
 
     add_migration(&world, "post-fill.py", PRINT_CONF);
     world.commit("Print odoo.conf in a migration");
-    let before = world.state();
-    world.write("deployment/hooks/before-deploy", "#!/bin/sh\nexit 3\n");
-    deploy(&world, &witness, &[])
-        .expect_code(6)
-        .expect_said("hook `before-deploy` failed: it ended with status 3");
-    assert_eq!(world.state(), before);
-    add_hooks(&world);
+    a_hook_refuses(&world, &witness);
     deploy(&world, &witness, &["-vv"])
         .expect_code(7)
         .expect_said("ValueError: ['# written by")
