@@ -22,6 +22,7 @@ pub mod wire;
 pub mod transport;
 
 pub mod cloudflare;
+pub mod hooks;
 pub mod notify;
 
 pub mod dns;

@@ -159,6 +159,11 @@ impl Secrets {
         ConfigError::unless_empty(faults, self)
     }
 
+    /// Returns every name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Returns the value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Secret> {

@@ -187,6 +187,9 @@ pub(super) struct DeployArguments {
     /// Show a desktop notification at the end, also without a terminal.
     #[arg(long)]
     pub(super) notify: bool,
+    /// Run none of the hooks of `deployment/hooks`.
+    #[arg(long)]
+    pub(super) no_hooks: bool,
     /// How long to wait for a deploy of the same host that is running, such as `10m`.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(super) wait_lock: Option<Duration>,

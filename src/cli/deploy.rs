@@ -10,20 +10,20 @@ use serde_json::json;
 use super::{
     ExitCode,
     arguments::{ConfigSource, DeployArguments, PlanArguments, TargetArguments},
+    around::Around,
     dns, follow, json, plan_file, plan_view,
-    surroundings::{desktop_session, surroundings},
+    surroundings::surroundings,
     terminal::{Style, Terminal},
     words,
 };
 use crate::{
     host::{HostName, ModuleName},
     layout::ReleaseNumber,
-    notify::show_on_desktop,
+    notify::Action,
     plan::{Event, OnDrift, Outcome, Switch, TransactionId, UpdateChoice},
     wire::Attached,
     workflow::{
         Outside, Project, WorkflowError,
-        announce::Announcement,
         deploy::{ConfigFrom, DeployRequest, Listener, Notice, Prepared, Revision, prepare},
         follow::Report,
         saved::SavedPlan,
@@ -58,44 +58,26 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let message = arguments.message.as_deref();
-    let mut announcement = Announcement::begin(&project, target.one_host()?, message);
-    let ended = deploy(&project, target, arguments, &mut announcement, terminal).await;
-    conclude_with_news(announcement, &ended, &project, arguments, terminal).await;
+    let mut around = Around::begin(&project, target.one_host()?, Action::Deploy, arguments);
+    let ended = deploy(&project, target, arguments, &mut around, terminal).await;
+    around.conclude(&ended, terminal).await;
     ended
-}
-
-/// Tells those who want to hear of it how a deploy ended.
-pub(super) async fn conclude_with_news(
-    mut announcement: Option<Announcement>,
-    ended: &Result<ExitCode, WorkflowError>,
-    project: &Project,
-    arguments: &DeployArguments,
-    terminal: &mut Terminal,
-) {
-    let is_news = match (&mut announcement, ended) {
-        (Some(announcement), Err(error)) => announcement.error(error),
-        (announcement, Ok(_)) => announcement.is_some() && !arguments.dry_run,
-        (None, Err(_)) => false,
-    };
-    if let Some(announcement) = announcement.filter(|_| is_news) {
-        tell_others(&announcement, project, arguments, terminal).await;
-    }
 }
 
 async fn deploy(
     project: &Project,
     target: &TargetArguments,
     arguments: &DeployArguments,
-    announcement: &mut Option<Announcement>,
+    around: &mut Around<'_>,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let began = Instant::now();
     let mut request = request(target, target.one_host()?)?;
     request.message.clone_from(&arguments.message);
     request.wait_lock = arguments.wait_lock.unwrap_or(Duration::ZERO);
+    around.before_plan(&request, terminal).await?;
     let prepared = make(project, &request, terminal).await?;
-    carry_out(prepared, began, arguments, announcement, terminal).await
+    carry_out(prepared, began, arguments, around, terminal).await
 }
 
 /// Does what the plan says, once it is confirmed.
@@ -103,18 +85,16 @@ pub(super) async fn carry_out(
     prepared: Prepared,
     began: Instant,
     arguments: &DeployArguments,
-    announcement: &mut Option<Announcement>,
+    around: &mut Around<'_>,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
-    if let Some(announcement) = announcement {
-        announcement.know(&prepared);
-    }
+    around.know(&prepared);
     let previous = prepared.plan.transaction.previous;
     if prepared.is_empty() || arguments.dry_run {
         if !prepared.is_empty() {
             terminal.note("dry run: nothing was changed");
         }
-        if let Some(announcement) = announcement {
+        if let Some(announcement) = around.announcement() {
             announcement.unchanged(previous);
         }
         prepared.leave().await;
@@ -125,39 +105,23 @@ pub(super) async fn carry_out(
         return Err(WorkflowError::Declined);
     }
     if prepared.plan.is_empty() {
-        if let Some(announcement) = announcement {
+        if let Some(announcement) = around.announcement() {
             announcement.unchanged(previous);
         }
         return dns::alone(prepared, terminal).await;
     }
+    if let Err(refusal) = around.before_deploy(terminal).await {
+        prepared.leave().await;
+        return Err(refusal);
+    }
     let release = prepared.plan.transaction.number;
     let switch = prepared.plan.switch.to_string();
     let report = follow::carry_out(prepared, terminal).await?;
-    if let Some(announcement) = announcement {
+    if let Some(announcement) = around.announcement() {
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         announcement.report(&report, milliseconds);
     }
     Ok(conclude(&report, &Stands { release, previous, switch: &switch }, terminal))
-}
-
-/// Tells the channels and the desktop. Neither ever changes the exit code.
-async fn tell_others(
-    announcement: &Announcement,
-    project: &Project,
-    arguments: &DeployArguments,
-    terminal: &mut Terminal,
-) {
-    for failure in announcement.send(project).await {
-        terminal.warning(&failure);
-    }
-    let wanted = project.settings.desktop_notification && terminal.is_interactive();
-    if arguments.notify || wanted {
-        let message = announcement.message();
-        let note = show_on_desktop(&message, desktop_session());
-        if let Some(note) = note.filter(|_| arguments.notify) {
-            terminal.warning(&note);
-        }
-    }
 }
 
 pub(super) async fn make(

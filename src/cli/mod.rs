@@ -32,6 +32,7 @@ mod rollback;
 mod server;
 mod status;
 
+mod around;
 mod interrupts;
 mod json;
 mod lanes;

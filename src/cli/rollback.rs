@@ -6,14 +6,15 @@ use std::{
 };
 
 use super::{
-    ExitCode, arguments::RollbackArguments, deploy, surroundings::surroundings, terminal::Terminal,
+    ExitCode, arguments::RollbackArguments, around::Around, deploy, surroundings::surroundings,
+    terminal::Terminal,
 };
 use crate::{
     layout::ReleaseNumber,
+    notify::Action,
     plan::OnDrift,
     workflow::{
         Project, WorkflowError,
-        announce::Announcement,
         deploy::Listener,
         rollback::{RollbackRequest, prepare},
     },
@@ -27,17 +28,16 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let project = Project::open(directory, surroundings())?;
-    let message = arguments.deploy.message.as_deref();
-    let mut announcement = Announcement::begin(&project, &arguments.host, message);
-    let ended = roll_back(&project, arguments, &mut announcement, terminal).await;
-    deploy::conclude_with_news(announcement, &ended, &project, &arguments.deploy, terminal).await;
+    let mut around = Around::begin(&project, &arguments.host, Action::Rollback, &arguments.deploy);
+    let ended = roll_back(&project, arguments, &mut around, terminal).await;
+    around.conclude(&ended, terminal).await;
     ended
 }
 
 async fn roll_back(
     project: &Project,
     arguments: &RollbackArguments,
-    announcement: &mut Option<Announcement>,
+    around: &mut Around<'_>,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let began = Instant::now();
@@ -47,6 +47,7 @@ async fn roll_back(
     if arguments.overwrite_drift {
         request.on_drift = OnDrift::Overwrite;
     }
+    around.before_plan(&request, terminal).await?;
     let request = RollbackRequest {
         deploy: request,
         to: arguments.to.map(ReleaseNumber),
@@ -55,5 +56,5 @@ async fn roll_back(
     let make = async |listen: Listener<'_>| prepare(project, &request, listen).await;
     let prepared = deploy::planned(terminal, make).await?;
     let arguments = &arguments.deploy;
-    deploy::carry_out(prepared, began, arguments, announcement, terminal).await
+    deploy::carry_out(prepared, began, arguments, around, terminal).await
 }

@@ -15,6 +15,7 @@ use tokio::{select, sync::oneshot};
 use super::{ExitCode, interrupts::Interrupts, json, lanes::Lanes, words};
 use crate::{
     causes::with_causes,
+    hooks::Hook,
     host::{
         ConfigError,
         lint::{Finding, Severity},
@@ -112,7 +113,7 @@ impl Terminal {
 
     /// Masks these secrets, too, in everything that is printed from now on.
     pub(super) fn know_secrets(&mut self, redactor: &Redactor) {
-        self.redactor.join(redactor);
+        self.redactor.extend(redactor);
     }
 
     /// Tells whether a person can be asked.
@@ -164,6 +165,18 @@ impl Terminal {
         let label = self.paint(Style::Yellow, "warning:");
         self.note(&format!("{label} {text}"));
         self.json(&json!({ "schema": json::SCHEMA, "event": "warning", "text": text }));
+    }
+
+    /// Prints a line that a hook wrote.
+    pub(super) fn hook(&mut self, hook: Hook, line: &str) {
+        let label = self.paint(Style::Dim, &format!("{} |", hook.as_str()));
+        self.note(&format!("{label} {line}"));
+        self.json(&json!({
+            "schema": json::SCHEMA,
+            "event": "hook",
+            "hook": hook.as_str(),
+            "text": line,
+        }));
     }
 
     /// Shows what is going on, on a terminal only.

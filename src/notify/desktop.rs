@@ -92,15 +92,11 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::{
-        notify::{Ending, message::tests::summary},
-        secret::Redactor,
-    };
+    use crate::notify::{Ending, message::tests::message};
 
     #[test]
     fn a_headless_session_is_not_tried_and_not_mentioned() {
-        let message = Message::new(&summary(Ending::Deployed), &Redactor::default());
-        assert_eq!(show_on_desktop(&message, Session::Headless), None);
+        assert_eq!(show_on_desktop(&message(Ending::Deployed), Session::Headless), None);
     }
 
     #[cfg(not(target_os = "macos"))]

@@ -1,7 +1,6 @@
-//! Posts a message to an incoming webhook. Does I/O.
+//! Posts JSON to a web address. Does I/O.
 
 use std::{
-    error::Error,
     io::Read as _,
     net::IpAddr,
     thread,
@@ -14,44 +13,17 @@ use ureq::{
     http::{Response, StatusCode, Uri},
 };
 
-use super::{Message, message::cleaned};
+use super::{NotifyError, words::cleaned};
 use crate::secret::{Redactor, Secret};
 
-/// A message that a webhook did not take. The URL is a secret: only its scheme and host show.
-#[derive(Debug, thiserror::Error)]
-pub enum NotifyError {
-    /// The secret is something else.
-    #[error("the webhook is no http or https URL")]
-    Address,
-    /// No answer came.
-    #[error("no answer from the webhook at {target}")]
-    NoAnswer {
-        /// Scheme and host.
-        target: String,
-        /// Why, redacted; the error of the library could quote the URL.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// It answered something else than 2xx.
-    #[error("the webhook at {target} answered {status}{}", after_colon(body))]
-    Rejected {
-        /// Scheme and host.
-        target: String,
-        /// The status code.
-        status: u16,
-        /// The beginning of what it said, redacted.
-        body: String,
-    },
-}
-
-/// How long a webhook may take.
+/// How long a service may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// For one connection to stand.
     pub connect: Duration,
     /// For everything, the second attempt included.
     pub all: Duration,
-    /// Between the two attempts.
+    /// Between the two attempts, unless the service asks for more.
     pub pause: Duration,
 }
 
@@ -59,14 +31,22 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            all: Duration::from_secs(10),
+            all: Duration::from_secs(15),
             pause: Duration::from_millis(500),
         }
     }
 }
 
-/// Sends messages to webhooks of Slack and of what speaks like it. Blocks: an
-/// asynchronous caller uses a thread for it.
+/// What is posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// JSON.
+    pub body: String,
+    /// Headers besides those of HTTP.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Posts to webhooks. Blocks: an asynchronous caller uses a thread for it.
 #[derive(Debug, Clone, Default)]
 pub struct Webhook {
     redactor: Redactor,
@@ -88,35 +68,41 @@ impl Webhook {
         Self { redactor, patience }
     }
 
-    /// Posts a message. Tries once more after a connection that failed or a 5xx, as long
-    /// as time is left: a message that comes twice is better than none. Proxies of the
-    /// environment are used, but not for this machine itself; redirects are not followed.
+    /// Posts. Tries once more after a connection that failed, a 5xx or a 429, as long as
+    /// time is left: a message that comes twice is better than none. `Retry-After` is
+    /// waited for where that is soon enough. Proxies of the environment are used, but not
+    /// for this machine itself; redirects are not followed.
     ///
     /// # Errors
     /// Fails when the secret is no URL, no answer comes in time, or it is not 2xx.
-    pub fn post(&self, url: &Secret, message: &Message) -> Result<(), NotifyError> {
+    pub fn post(&self, url: &Secret, post: &Post) -> Result<(), NotifyError> {
         let address = Address::parse(url).ok_or(NotifyError::Address)?;
-        let body = message.to_slack();
         // At its most talkative level the library logs the whole URL.
-        with_default(NoSubscriber::new(), || self.post_twice(&address, &body))
+        with_default(NoSubscriber::new(), || self.post_twice(&address, post))
     }
 
-    fn post_twice(&self, address: &Address, body: &str) -> Result<(), NotifyError> {
+    fn post_twice(&self, address: &Address, post: &Post) -> Result<(), NotifyError> {
         let end = Instant::now() + self.patience.all;
-        let first = self.attempt(address, body, self.patience.all);
-        let left =
-            end.saturating_duration_since(Instant::now()).saturating_sub(self.patience.pause);
-        match first {
-            Err(failure) if failure.is_passing() && !left.is_zero() => {
-                thread::sleep(self.patience.pause);
-                self.attempt(address, body, left)
+        let first = self.attempt(address, post, self.patience.all);
+        let again = match &first {
+            Err(failure) if failure.is_passing() => {
+                let pause = failure.retry_after().unwrap_or_default().max(self.patience.pause);
+                let left = end.saturating_duration_since(Instant::now()).saturating_sub(pause);
+                (!left.is_zero()).then_some((pause, left))
             }
-            other => other,
+            _ => None,
+        };
+        match again {
+            Some((pause, left)) => {
+                thread::sleep(pause);
+                self.attempt(address, post, left)
+            }
+            None => first,
         }
         .map_err(|failure| self.error(failure, address))
     }
 
-    fn attempt(&self, address: &Address, body: &str, left: Duration) -> Result<(), Failure> {
+    fn attempt(&self, address: &Address, post: &Post, left: Duration) -> Result<(), Failure> {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -128,9 +114,11 @@ impl Webhook {
             config = config.proxy(None);
         }
         let request = Agent::new_with_config(config.build()).post(&address.uri);
-        let answer = request.header("Content-Type", "application/json").send(body);
-        let answer = answer.map_err(Failure::Connection)?;
-        if answer.status().is_success() { Ok(()) } else { Err(Failure::Status(Box::new(answer))) }
+        let request = request.header("Content-Type", "application/json");
+        let headers = post.headers.iter();
+        let request = headers.fold(request, |request, (name, value)| request.header(*name, value));
+        let answer = request.send(&post.body).map_err(Failure::Connection)?;
+        if answer.status().is_success() { Ok(()) } else { Err(Failure::refused(answer)) }
     }
 
     fn error(&self, failure: Failure, address: &Address) -> NotifyError {
@@ -144,30 +132,46 @@ impl Webhook {
                 };
                 NotifyError::NoAnswer { target, source: reason.into() }
             }
-            Failure::Status(answer) => NotifyError::Rejected {
+            Failure::Status { status, body, .. } => NotifyError::Rejected {
                 target,
-                status: answer.status().as_u16(),
-                body: cleaned(&beginning(*answer), SHOWN, &redactor),
+                status: status.as_u16(),
+                body: cleaned(&body, SHOWN, &redactor),
             },
         }
     }
 }
 
-fn after_colon(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(": {text}") }
-}
-
 /// How one attempt failed.
 enum Failure {
     Connection(ureq::Error),
-    Status(Box<Response<Body>>),
+    Status { status: StatusCode, retry_after: Option<Duration>, body: String },
 }
 
 impl Failure {
+    fn refused(answer: Response<Body>) -> Self {
+        let status = answer.status();
+        let header = answer.headers().get("Retry-After").and_then(|value| value.to_str().ok());
+        let header = header.and_then(seconds);
+        let body = beginning(answer);
+        let retry_after = header.or_else(|| retry_after_of(&body));
+        Self::Status { status, retry_after, body }
+    }
+
+    /// Returns how long the service asks to wait.
+    const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Connection(_) => None,
+        }
+    }
+
     /// Tells whether another attempt may fare better.
     fn is_passing(&self) -> bool {
         match self {
-            Self::Status(answer) => answer.status() >= StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Status { status, .. } => {
+                *status >= StatusCode::INTERNAL_SERVER_ERROR
+                    || *status == StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Connection(error) => matches!(
                 error,
                 ureq::Error::Io(_)
@@ -179,6 +183,19 @@ impl Failure {
             ),
         }
     }
+}
+
+/// Reads a number of seconds; a date is as good as nothing.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds = text.trim().parse::<f64>().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// Reads how long Discord and Telegram ask to wait, who say it in the answer's body.
+fn retry_after_of(body: &str) -> Option<Duration> {
+    let answer = serde_json::from_str::<serde_json::Value>(body).ok()?;
+    let told = answer.get("retry_after").or_else(|| answer.pointer("/parameters/retry_after"));
+    Duration::try_from_secs_f64(told?.as_f64()?).ok()
 }
 
 /// Reads what there is; an answer that breaks off is no further error.
@@ -228,4 +245,4 @@ impl Address {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

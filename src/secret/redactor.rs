@@ -33,14 +33,12 @@ impl Redactor {
         self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     }
 
-    /// Registers what another one knows.
-    pub fn join(&mut self, other: &Self) {
-        let new = other.forms.iter().filter(|form| !self.forms.contains(form));
-        let new: Vec<_> = new.cloned().collect();
-        if !new.is_empty() {
-            self.forms.extend(new);
-            self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        }
+    /// Registers all that another one knows.
+    pub fn extend(&mut self, other: &Self) {
+        let new = other.forms.iter().filter(|form| !self.forms.contains(form)).cloned();
+        let new = new.collect::<Vec<_>>();
+        self.forms.extend(new);
+        self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     }
 
     fn add_forms(&mut self, value: &str) {

@@ -56,7 +56,7 @@ fn is_plain(text: &str) -> bool {
     !text.starts_with('-') && text.chars().all(|c| c.is_ascii_graphic() && !"\"'\\`$".contains(c))
 }
 
-fn parse_email(text: &str) -> Result<String, String> {
+pub(super) fn parse_email(text: &str) -> Result<String, String> {
     let is_address = text.split_once('@').is_some_and(|(user, host)| {
         !user.is_empty() && host.contains('.') && !host.contains(['@', ','])
     });

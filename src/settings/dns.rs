@@ -1,16 +1,17 @@
 //! `[dns."zone"]`, and the public addresses of servers that its records name.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Server, Settings, parse::Check};
-use crate::{
-    host::{HostName, ServerName},
-    secret::{Part, split_secrets},
+use super::{
+    Server, Settings,
+    parse::Check,
+    values::{api, secret_name},
 };
+use crate::host::{HostName, ServerName};
 
 /// Where records of a zone are changed.
 const CLOUDFLARE: &str = "https://api.cloudflare.com/client/v4";
@@ -219,30 +220,6 @@ fn seconds(ttl: u32) -> Result<u32, String> {
         60..=86_400 => Ok(ttl),
         ttl => Err(format!("{ttl} is no number of seconds from 60 to 86400")),
     }
-}
-
-/// Reads `${NAME}`, and nothing beside it.
-fn secret_name(text: &str) -> Result<String, String> {
-    match split_secrets(text).as_slice() {
-        [Part::Secret(_)] => Ok(text.to_owned()),
-        _ => Err("write the name of a secret, `${NAME}`: its value is no part of the repository"
-            .to_owned()),
-    }
-}
-
-/// Reads where an API is. A token travels in the open only inside a private network.
-fn api(text: &str) -> Result<String, String> {
-    let plain = !text.contains(|c: char| c.is_whitespace() || c.is_control() || "@?#".contains(c));
-    let private = text.strip_prefix("http://").is_some_and(|rest| {
-        let authority = rest.split('/').next().unwrap_or_default();
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        let is_private = |address: Ipv4Addr| address.is_loopback() || address.is_private();
-        host == "localhost" || host.parse().is_ok_and(is_private)
-    });
-    if plain && (text.starts_with("https://") || private) {
-        return Ok(text.trim_end_matches('/').to_owned());
-    }
-    Err("an endpoint is `https://…`, or `http://` and a private address".to_owned())
 }
 
 fn server_and_port(text: &str) -> Result<String, String> {

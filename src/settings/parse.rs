@@ -3,25 +3,30 @@
 mod clients;
 mod odoo;
 
-use std::{net::IpAddr, num::NonZeroU32, ops::Range, path::Path};
+use std::{net::IpAddr, num::NonZeroU32, ops::Range, path::Path, time::Duration};
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Environment, NotifyChannel, NotifyEvent, Server, Settings, SshServer,
+    Environment, Server, Settings, SshServer,
     acme::WrittenAcme,
     default_environments,
     dns::WrittenZone,
-    values::{event_of, host_key, plain_word, webhook},
+    notify::WrittenChannel,
+    values::{host_key, plain_word},
 };
 use crate::{
     host::{
-        ConfigError, EnvironmentName, Origin, ServerName, SourceError, did_you_mean, shown_line,
+        ConfigError, EnvironmentName, Origin, ServerName, SourceError, did_you_mean,
+        parse_duration, shown_line,
     },
     source::{Branch, BranchPattern},
 };
+
+/// How long a hook may take where `hook_timeout` is not written.
+pub(super) const HOOK_TIMEOUT: Duration = Duration::from_secs(600);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,21 +78,12 @@ struct WrittenServer {
     odoo: Vec<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenChannel {
-    webhook: Spanned<String>,
-    #[serde(default)]
-    on: Vec<Spanned<String>>,
-    #[serde(default)]
-    environments: Vec<Spanned<String>>,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct WrittenDefaults {
     desktop_notification: Option<bool>,
     upgrades_at_once: Option<NonZeroU32>,
+    hook_timeout: Option<Spanned<String>>,
 }
 
 impl Settings {
@@ -116,6 +112,9 @@ impl Settings {
         let acme = check.acme(&written.acme);
         let desktop_notification = written.defaults.desktop_notification.unwrap_or(true);
         let upgrades_at_once = written.defaults.upgrades_at_once.unwrap_or(NonZeroU32::MIN);
+        let hook_timeout = written.defaults.hook_timeout.as_ref();
+        let hook_timeout =
+            hook_timeout.and_then(|text| check.value(text, |text| parse_duration(text)));
         let settings = Self {
             environments,
             servers,
@@ -125,6 +124,7 @@ impl Settings {
             acme,
             desktop_notification,
             upgrades_at_once,
+            hook_timeout: hook_timeout.unwrap_or(HOOK_TIMEOUT),
             clients,
             placement,
             odoo,
@@ -256,34 +256,6 @@ impl Check<'_> {
         }
     }
 
-    fn channels(
-        &mut self,
-        written: IndexMap<Spanned<String>, WrittenChannel>,
-        known: &IndexMap<EnvironmentName, Environment>,
-    ) -> IndexMap<String, NotifyChannel> {
-        let mut channels = IndexMap::new();
-        for (name, channel) in written {
-            let webhook = self.value(&channel.webhook, |text| webhook(text)).unwrap_or_default();
-            let on = channel.on.iter().filter_map(|event| self.value(event, |text| event_of(text)));
-            let on = on.collect::<Vec<_>>();
-            let environment = |text: &str| match EnvironmentName::parse(text) {
-                Ok(name) if known.contains_key(&name) => Ok(name),
-                _ => Err(format!("there is no environment `{text}`")),
-            };
-            let environments = channel.environments.iter();
-            let environments = environments
-                .filter_map(|name| self.value(name, |text| environment(text)))
-                .collect();
-            let on = if channel.on.is_empty() {
-                vec![NotifyEvent::Deployed, NotifyEvent::Failed]
-            } else {
-                on
-            };
-            channels.insert(name.into_inner(), NotifyChannel { webhook, on, environments });
-        }
-        channels
-    }
-
     pub(super) fn value<T, U, E: std::fmt::Display>(
         &mut self,
         written: &Spanned<T>,
@@ -363,20 +335,5 @@ mod tests {
         assert_eq!(fault("a = 1\n[servers\n").origin.line, 2);
         assert_eq!(fault("[environments.test]\nbranch = 3\n").origin.line, 2);
         assert_eq!(fault("[environments.test]\n").origin.line, 1);
-    }
-
-    #[test]
-    fn a_channel_names_events_and_environments_that_exist() {
-        let settings = parse("[notify.team]\nwebhook = \"${SLACK}\"\n").unwrap();
-        assert_eq!(settings.notify["team"].on, [NotifyEvent::Deployed, NotifyEvent::Failed]);
-        for bad in [
-            "webhook = \"${S}\"\non = [\"done\"]",
-            "webhook = \"${S}\"\nenvironments = [\"prod\"]",
-            "webhook = \"http://example.com\"",
-        ] {
-            assert!(parse(&format!("[notify.team]\n{bad}\n")).is_err(), "{bad}");
-        }
-        let shown = fault("[notify.team]\nwebhook = \"http://x/T0KEN\"\n");
-        assert!(!format!("{shown:?}").contains("T0KEN"), "{shown:?}");
     }
 }

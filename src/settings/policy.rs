@@ -109,6 +109,7 @@ impl Default for Settings {
             acme: super::Acme::default(),
             desktop_notification: true,
             upgrades_at_once: std::num::NonZeroU32::MIN,
+            hook_timeout: super::parse::HOOK_TIMEOUT,
             clients: super::Clients::default(),
             placement: IndexMap::new(),
             odoo: IndexMap::new(),

@@ -1,10 +1,10 @@
 //! `config/deploy.toml`, checked.
 
-use std::{net::IpAddr, num::NonZeroU32, path::PathBuf};
+use std::{net::IpAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use indexmap::IndexMap;
 
-use super::{Acme, Clients, DnsZone, OdooOrigin, Placement};
+use super::{Acme, Clients, DnsZone, NotifyChannel, OdooOrigin, Placement};
 use crate::host::{EnvironmentName, HostName, ServerName};
 use crate::odoo::Series;
 use crate::source::{Branch, BranchPattern};
@@ -29,6 +29,8 @@ pub struct Settings {
     /// `[defaults] upgrades_at_once`: how many upgrades run on one server at the same
     /// time (default 1).
     pub upgrades_at_once: NonZeroU32,
+    /// `[defaults] hook_timeout`: how long a hook may take (default ten minutes).
+    pub hook_timeout: Duration,
     /// `[clients]`.
     pub clients: Clients,
     /// What new hosts each server takes.
@@ -76,26 +78,4 @@ pub struct SshServer {
     pub jump: Vec<String>,
     /// `ssh_config`: a configuration file instead of the user's own.
     pub ssh_config: Option<PathBuf>,
-}
-
-/// A place that hears of deploys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotifyChannel {
-    /// `webhook`: where the message is posted, `${NAME}` still in it.
-    pub webhook: String,
-    /// `on`: the events that are sent.
-    pub on: Vec<NotifyEvent>,
-    /// `environments`: only these; empty is all.
-    pub environments: Vec<EnvironmentName>,
-}
-
-/// An outcome a channel can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotifyEvent {
-    /// A new release is live.
-    Deployed,
-    /// Nothing had to be done.
-    Unchanged,
-    /// A deploy failed, reverted or not.
-    Failed,
 }

@@ -1,6 +1,8 @@
 //! Single values of `deploy.toml`.
 
-use super::NotifyEvent;
+use std::net::Ipv4Addr;
+
+use crate::secret::{Part, split_secrets};
 
 /// Reads a word that a command line or an ssh configuration takes as one argument.
 pub(super) fn plain_word(text: &str) -> Result<String, String> {
@@ -35,12 +37,26 @@ pub(super) fn webhook(text: &str) -> Result<String, String> {
     Err("a webhook is `https://…`, or `${NAME}` for a secret that is one".to_owned())
 }
 
-/// Reads the name of an event.
-pub(super) fn event_of(text: &str) -> Result<NotifyEvent, String> {
-    match text {
-        "deployed" => Ok(NotifyEvent::Deployed),
-        "unchanged" => Ok(NotifyEvent::Unchanged),
-        "failed" => Ok(NotifyEvent::Failed),
-        _ => Err(format!("`{text}` is not `deployed`, `unchanged` or `failed`")),
+/// Reads `${NAME}`, and nothing beside it.
+pub(super) fn secret_name(text: &str) -> Result<String, String> {
+    match split_secrets(text).as_slice() {
+        [Part::Secret(_)] => Ok(text.to_owned()),
+        _ => Err("write the name of a secret, `${NAME}`: its value is no part of the repository"
+            .to_owned()),
     }
+}
+
+/// Reads where an API is. A token travels in the open only inside a private network.
+pub(super) fn api(text: &str) -> Result<String, String> {
+    let plain = !text.contains(|c: char| c.is_whitespace() || c.is_control() || "@?#".contains(c));
+    let private = text.strip_prefix("http://").is_some_and(|rest| {
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let is_private = |address: Ipv4Addr| address.is_loopback() || address.is_private();
+        host == "localhost" || host.parse().is_ok_and(is_private)
+    });
+    if plain && (text.starts_with("https://") || private) {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err("an endpoint is `https://…`, or `http://` and a private address".to_owned())
 }

@@ -1,21 +1,31 @@
-//! Tells those who want to hear of a deploy how it ended.
+//! Tells those who want to hear of a run how it ended.
+
+use std::path::Path;
 
 use tokio::task::spawn_blocking;
 
 use super::{Project, WorkflowError, deploy::Prepared, follow::Report};
 use crate::{
-    host::{EnvironmentName, Host, HostName},
+    causes::with_causes,
+    host::{FileSource as _, Host, HostName},
     layout::ReleaseNumber,
-    notify::{Ending, Message, Patience, Summary, Webhook, channels_for},
+    notify::{
+        Action, Delivery, Ending, HostSummary, LONGEST, Message, Patience, RunSummary, Service,
+        deliver,
+    },
     plan::{Failure, Outcome},
+    render::NOTIFICATION_TEMPLATE,
     secret::Redactor,
     settings::Settings,
 };
 
-/// What is known of a deploy before it ends.
+/// What is known of one host's deploy before it ends.
 #[derive(Debug, Clone)]
 pub struct Announcement {
-    summary: Summary,
+    action: Action,
+    summary: HostSummary,
+    message: Option<String>,
+    duration: Option<u64>,
     settings: Settings,
     redactor: Redactor,
 }
@@ -24,10 +34,30 @@ impl Announcement {
     /// Begins an announcement with what the working tree knows; none where not
     /// even the host can be read.
     #[must_use]
-    pub fn begin(project: &Project, host: &HostName, message: Option<&str>) -> Option<Self> {
+    pub fn begin(
+        project: &Project,
+        host: &HostName,
+        action: Action,
+        message: Option<&str>,
+    ) -> Option<Self> {
         let environment = Host::load(&project.files, host).ok()?.environment;
+        let summary = HostSummary {
+            host: host.clone(),
+            environment,
+            ending: Ending::Lost,
+            release: None,
+            to: None,
+            branch: None,
+            commit: None,
+            failure: None,
+            hint: None,
+            interruption: None,
+        };
         Some(Self {
-            summary: empty(project, host, environment, message),
+            action,
+            summary,
+            message: message.map(str::to_owned),
+            duration: None,
             settings: project.settings.clone(),
             redactor: Redactor::default(),
         })
@@ -41,6 +71,13 @@ impl Announcement {
         self.summary.branch = desired.branch.as_ref().map(ToString::to_string);
         self.summary.commit = Some((desired.commit.id.short(), desired.commit.subject.clone()));
         self.summary.release = prepared.plan.transaction.number;
+        self.summary.to = desired.rollback.as_ref().map(|rollback| rollback.to);
+    }
+
+    /// Returns how it ended, as far as that is known.
+    #[must_use]
+    pub const fn ending(&self) -> Ending {
+        self.summary.ending
     }
 
     /// Ends as a deploy that had nothing to do.
@@ -51,7 +88,7 @@ impl Announcement {
 
     /// Ends as the agent reported.
     pub fn report(&mut self, report: &Report, milliseconds: u64) {
-        self.summary.duration = Some(milliseconds);
+        self.duration = Some(milliseconds);
         self.summary.interruption = report.interruption;
         let (ending, failure) = match &report.outcome {
             Outcome::Deployed => (Ending::Deployed, None),
@@ -93,64 +130,83 @@ impl Announcement {
         }
         true
     }
-
-    /// Words the message.
-    #[must_use]
-    pub fn message(&self) -> Message {
-        Message::new(&self.summary, &self.redactor)
-    }
-
-    /// Sends the message to every channel that wants it. What fails is
-    /// returned, one sentence for each channel, and changes nothing.
-    pub async fn send(&self, project: &Project) -> Vec<String> {
-        let message = self.message();
-        let mut failures = Vec::new();
-        for (name, channel) in
-            channels_for(&self.settings, &self.summary.environment, message.event)
-        {
-            let url = match project.secrets.resolve(&channel.webhook) {
-                Ok(url) => url,
-                Err(missing) => {
-                    failures.push(format!("notification `{name}`: {missing}"));
-                    continue;
-                }
-            };
-            let webhook = Webhook::new(self.redactor.clone(), Patience::default());
-            let message = message.clone();
-            let sent = spawn_blocking(move || webhook.post(&url, &message)).await;
-            if let Ok(Err(error)) = sent {
-                failures.push(format!("notification `{name}`: {error}"));
-            }
-        }
-        failures
-    }
 }
 
 fn said(failure: &Failure) -> String {
     format!("failed to {}: {}", failure.step, failure.message)
 }
 
-fn empty(
-    project: &Project,
-    host: &HostName,
-    environment: EnvironmentName,
-    message: Option<&str>,
-) -> Summary {
-    let operator = &project.operator;
-    Summary {
-        host: host.clone(),
-        environment,
-        ending: Ending::Lost,
-        release: None,
-        branch: None,
-        commit: None,
-        who: operator.who.clone(),
-        from: operator.from.clone(),
-        message: message.map(str::to_owned),
-        failure: None,
-        hint: None,
-        duration: None,
-        interruption: None,
-        url: operator.url.clone(),
+/// A run that is over, and who wants to hear of it.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// The run.
+    pub run: RunSummary,
+    settings: Settings,
+    redactor: Redactor,
+}
+
+impl News {
+    /// Makes one piece of news of the hosts of a run, whose channels are those that the
+    /// first one knows; none where there is no host. The run took as long as its slowest host, where
+    /// nobody says otherwise.
+    #[must_use]
+    pub fn of(project: &Project, hosts: Vec<Announcement>, time: i64) -> Option<Self> {
+        let first = hosts.first()?.clone();
+        let mut redactor = Redactor::default();
+        hosts.iter().for_each(|host| redactor.extend(&host.redactor));
+        let operator = &project.operator;
+        let run = RunSummary {
+            action: first.action,
+            duration: hosts.iter().filter_map(|host| host.duration).max(),
+            hosts: hosts.into_iter().map(|host| host.summary).collect(),
+            who: operator.who.clone(),
+            from: operator.from.clone(),
+            message: first.message,
+            url: operator.url.clone(),
+            time,
+        };
+        Some(Self { run, settings: first.settings, redactor })
     }
+
+    /// Words the message about all of the run, and says what is wrong with the
+    /// repository's own words for it.
+    #[must_use]
+    pub fn message(&self, project: &Project) -> (Message, Option<String>) {
+        self.worded(&self.run, own_words(project).as_deref())
+    }
+
+    fn worded(&self, run: &RunSummary, template: Option<&str>) -> (Message, Option<String>) {
+        let (message, fault) = Message::new(run, &self.redactor, template);
+        let fault = fault.map(|fault| {
+            let why = with_causes(&fault);
+            format!("{NOTIFICATION_TEMPLATE}: {why}; the built-in text is used")
+        });
+        (message, fault)
+    }
+}
+
+/// Reads the repository's own template, from the working tree.
+fn own_words(project: &Project) -> Option<String> {
+    let bytes = project.files.read(Path::new(NOTIFICATION_TEMPLATE)).ok()??;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Tells every channel that wants to hear of a run, in one message each. What fails is
+/// returned, one sentence for each channel, and changes nothing.
+pub async fn announce_run(project: &Project, news: &News) -> Vec<String> {
+    let template = own_words(project);
+    let mut problems = Vec::new();
+    let mut deliveries = Vec::new();
+    for (name, channel) in &news.settings.notify {
+        let Some(run) = news.run.heard_by(channel) else { continue };
+        let (message, fault) = news.worded(&run, template.as_deref());
+        problems.extend(fault.filter(|fault| !problems.contains(fault)));
+        match Service::resolve(&channel.service, &project.secrets, &news.redactor) {
+            Ok(service) => deliveries.push(Delivery { channel: name.clone(), service, message }),
+            Err(missing) => problems.push(format!("notification `{name}`: {missing}")),
+        }
+    }
+    let sent = spawn_blocking(move || deliver(deliveries, Patience::default(), LONGEST)).await;
+    problems.extend(sent.unwrap_or_default());
+    problems
 }

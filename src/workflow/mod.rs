@@ -11,6 +11,7 @@ pub mod dns;
 pub mod fleet;
 pub mod follow;
 pub mod history;
+pub mod hooks;
 pub mod init;
 pub mod key;
 pub mod lock;

@@ -31,6 +31,8 @@ pub struct Project {
     pub settings: Settings,
     /// Secrets by name.
     pub secrets: Secrets,
+    /// The variables of the environment.
+    pub variables: Vec<(String, String)>,
     /// Who works.
     pub operator: Operator,
     /// The machine that works.
@@ -66,7 +68,7 @@ impl Project {
             )
         })?;
         let settings = Settings::load(&files)?;
-        let mut secrets = Secrets::from_environment(surroundings.variables);
+        let mut secrets = Secrets::from_environment(surroundings.variables.clone());
         let path = Path::new(SECRETS_FILE);
         if let Some(bytes) = repository.read(path)? {
             secrets = secrets.with_file(path, &String::from_utf8_lossy(&bytes))?;
@@ -76,6 +78,7 @@ impl Project {
             files,
             settings,
             secrets,
+            variables: surroundings.variables,
             operator: surroundings.operator,
             machine: surroundings.machine,
             cache: surroundings.cache,

@@ -8,7 +8,7 @@ use std::{
 
 /// The modules in the order in which data passes through them. Each may use
 /// those that stand before it, and no other.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "host",
     "layout",
     "odoo",
@@ -24,6 +24,7 @@ const ORDER: [&str; 18] = [
     "transport",
     "cloudflare",
     "notify",
+    "hooks",
     "dns",
     "agent",
     "workflow",
@@ -38,13 +39,14 @@ const EXCEPTIONS: [(&str, &str, &str); 4] = [
 ];
 
 /// Crates that stay behind one door.
-const DOORS: [(&str, &[&str]); 7] = [
+const DOORS: [(&str, &[&str]); 8] = [
     ("clap", &["cli"]),
     ("git2", &["source"]),
     ("openssh", &["transport"]),
     ("handlebars", &["host", "render"]),
     ("notify_rust", &["notify"]),
     ("indicatif", &["cli"]),
+    ("lettre", &["notify"]),
     ("hickory_proto", &["dns"]),
 ];
 

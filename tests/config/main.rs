@@ -4,8 +4,11 @@
 
 mod client;
 mod dialect;
+mod hooks;
 mod host;
 mod lint;
+mod notifications;
+mod platform;
 mod python;
 mod samples;
 mod samples_of_dialect;

@@ -7,6 +7,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -14,6 +15,8 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
+
+use serde_json::{Value, json};
 
 use crate::{
     revert::add_migration,
@@ -149,6 +152,49 @@ fn only_odoo_conf_has_it(world: &World) {
     assert!(fs::read_to_string(history).unwrap().contains("********"));
 }
 
+/// Writes hooks that keep and print all they are given.
+fn add_hooks(world: &World) {
+    for hook in ["before-plan", "before-deploy", "after-deploy", "after-failure"] {
+        let path = format!("deployment/hooks/{hook}");
+        world.write(&path, "#!/bin/sh\n{ cat; env; } | tee -a ../hooks\n");
+        let file = world.repository().join(path);
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// Returns which hooks ran since the last look, each with the objects it read.
+fn hooks_that_ran(world: &World) -> Vec<(String, Value)> {
+    let path = world.repository().join("../hooks");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_file(path).unwrap();
+    let read = text.lines().filter(|line| line.starts_with('{'));
+    let read = read.map(|line| serde_json::from_str(line).unwrap());
+    let names = text.lines().filter_map(|line| line.strip_prefix("ODOO_DEPLOY_HOOK="));
+    names.map(str::to_owned).zip(read).collect()
+}
+
+/// Checks that the hooks of a deploy ran in order, and what they read.
+#[track_caller]
+fn hooks_have_read_the_plan(world: &World) {
+    let ran = hooks_that_ran(world);
+    let names = ran.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+    assert_eq!(names, ["before-plan", "before-deploy", "after-deploy"]);
+    assert_eq!((&ran[0].1["action"], &ran[1].1["release"]), (&json!("deploy"), &json!(2)));
+    assert_eq!(ran[1].1, ran[2].1, "both read the plan");
+}
+
+/// Checks that a hook keeps a plan from being carried out.
+#[track_caller]
+fn a_hook_refuses(world: &World, witness: &Witness) {
+    let before = world.state();
+    world.write("deployment/hooks/before-deploy", "#!/bin/sh\nexit 3\n");
+    deploy(world, witness, &[])
+        .expect_code(6)
+        .expect_said("hook `before-deploy` failed: it ended with status 3");
+    assert_eq!(world.state(), before);
+    add_hooks(world);
+}
+
 /// Reads odoo.conf as Odoo does.
 fn odoo_conf(world: &World) -> String {
     let script = "import configparser\n\
@@ -174,14 +220,23 @@ fn a_secret_stands_in_odoo_conf_and_nowhere_else() {
         "config/deploy.toml",
         &format!("{settings}\n[notify.team]\nwebhook = \"${{WEBHOOK}}\"\non = [\"deployed\", \"failed\"]\n"),
     );
+    add_hooks(&world);
     world.commit("Give the queue and the cache their passwords");
-    deploy(&world, &witness, &["-vv"]).expect_code(0).expect_said("+password = ********");
+    deploy(&world, &witness, &["-vv"])
+        .expect_code(0)
+        .expect_said("+password = ********")
+        .expect_said("after-deploy | ODOO_DEPLOY_RESULT=deployed");
+    hooks_have_read_the_plan(&world);
     let expected = format!("{ADMIN}\n{QUEUE}\nredis://:{CACHE}@127.0.0.1:6379/1\n");
     assert_eq!(odoo_conf(&world), expected);
 
     add_migration(&world, "post-fill.py", PRINT_CONF);
     world.commit("Print odoo.conf in a migration");
-    deploy(&world, &witness, &["-vv"]).expect_code(7).expect_said("ValueError: ['# written by");
+    a_hook_refuses(&world, &witness);
+    deploy(&world, &witness, &["-vv"])
+        .expect_code(7)
+        .expect_said("ValueError: ['# written by")
+        .expect_said("after-failure | ODOO_DEPLOY_RESULT=reverted");
     deploy(&world, &witness, &["--json", "-vv"]).expect_code(7);
     let raise = format!("print({READ_CONF})\nraise RuntimeError({READ_CONF})\n");
     world.edit(MODEL, "from odoo import", &format!("{raise}from odoo import"));

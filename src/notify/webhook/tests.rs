@@ -4,23 +4,24 @@ use std::{
     sync::{Arc, Mutex, mpsc},
 };
 
+use std::error::Error as _;
+
 use super::*;
-use crate::notify::{Ending, message::tests::summary};
 
 /// A path such as Slack's, whose last part is the key.
 const PATH: &str = "/services/T0000000/B1111111/kEyKeYkEyKeY";
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(in crate::notify) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A server on loopback that gives one answer per connection; an empty one is a connection
 /// closed without an answer.
-struct Server {
-    url: Secret,
-    requests: mpsc::Receiver<String>,
+pub(in crate::notify) struct Server {
+    pub(in crate::notify) url: Secret,
+    pub(in crate::notify) requests: mpsc::Receiver<String>,
 }
 
 impl Server {
-    fn answering(answers: &[&str]) -> Self {
+    pub(in crate::notify) fn answering(answers: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = Secret::new(format!("http://{}{PATH}", listener.local_addr().unwrap()));
         let answers = answers.iter().map(|&answer| answer.to_owned()).collect::<Vec<_>>();
@@ -36,7 +37,7 @@ impl Server {
     }
 
     /// Returns how many requests came, once the client is done.
-    fn count(self) -> usize {
+    pub(in crate::notify) fn count(self) -> usize {
         self.requests.try_iter().count()
     }
 }
@@ -66,8 +67,9 @@ fn post(url: &Secret) -> Result<(), NotifyError> {
 }
 
 fn post_with(url: &Secret, redactor: Redactor, patience: Patience) -> Result<(), NotifyError> {
-    let message = Message::new(&summary(Ending::Deployed), &redactor);
-    Webhook::new(redactor, patience).post(url, &message)
+    let headers = vec![("X-Test", "1".to_owned())];
+    let post = Post { body: "{\"text\":\"live\"}".to_owned(), headers };
+    Webhook::new(redactor, patience).post(url, &post)
 }
 
 /// Everything an error can show.
@@ -83,17 +85,15 @@ fn assert_hides_the_url(error: &NotifyError) {
 }
 
 #[test]
-fn a_message_is_posted_as_slack_takes_it() {
+fn a_body_is_posted_as_json_with_its_headers() {
     let server = Server::answering(&[OK]);
     post(&server.url).unwrap();
     let request = server.requests.recv().unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with(&format!("POST {PATH} HTTP/1.1\r\n")), "{head}");
     assert!(head.to_lowercase().contains("\r\ncontent-type: application/json"), "{head}");
-    let json: serde_json::Value = serde_json::from_str(body).unwrap();
-    let text = json["text"].as_str().unwrap();
-    assert!(text.starts_with("corteperfecto.somosblink.com (production): release 42 is live"));
-    assert_eq!(text.lines().count(), 4);
+    assert!(head.to_lowercase().contains("\r\nx-test: 1"), "{head}");
+    assert_eq!(body, "{\"text\":\"live\"}");
 }
 
 #[test]
@@ -127,6 +127,32 @@ fn a_refusal_is_not_tried_again_and_quotes_no_secret() {
     assert!(body.starts_with("no_service ******** ******** ******** [31mxxx"), "{body}");
     assert_eq!(body.chars().count(), 200);
     assert_eq!(server.count(), 1);
+}
+
+#[test]
+fn a_service_that_is_asked_too_much_is_given_the_time_it_asks_for() {
+    let body = "{\"parameters\":{\"retry_after\":1}}";
+    let telegram = format!("HTTP/1.1 429 No\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let slack = "HTTP/1.1 429 No\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    for first in [slack, &telegram] {
+        let server = Server::answering(&[first, OK]);
+        let start = Instant::now();
+        post(&server.url).unwrap();
+        assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+        assert_eq!(server.count(), 2);
+    }
+}
+
+#[test]
+fn a_service_that_asks_for_more_time_than_there_is_is_given_up() {
+    for wait in ["600", "1e300", "-1", "Fri, 27 Nov 2026 07:28:00 GMT"] {
+        let busy = format!("HTTP/1.1 429 No\r\nRetry-After: {wait}\r\nContent-Length: 0\r\n\r\n");
+        let server = Server::answering(&[&busy, &busy]);
+        let start = Instant::now();
+        let error = post(&server.url).unwrap_err();
+        assert_eq!(error.to_string(), "the webhook at http://127.0.0.1 answered 429");
+        assert!(start.elapsed() < Duration::from_secs(2), "{wait}: {:?}", start.elapsed());
+    }
 }
 
 #[test]
