@@ -10,12 +10,11 @@ use crate::{
     hooks::{Hook, HookError},
     host::HostName,
     notify::{Action, Ending, show_on_desktop},
-    plan::Obstacle,
     workflow::{
         Project, WorkflowError,
         announce::{Announcement, News, announce_run},
         deploy::{DeployRequest, Prepared, Revision},
-        hooks::{HookContext, Hooks},
+        hooks::{HookContext, Hooks, refusal},
     },
 };
 
@@ -45,7 +44,7 @@ impl<'a> Around<'a> {
             arguments,
             action,
             announcement: Announcement::begin(project, host, action, message),
-            hooks: with_hooks.then(|| Hooks::of(project, host)),
+            hooks: with_hooks.then(|| Hooks::of(project, [host])),
             input: Value::Null,
         }
     }
@@ -61,11 +60,11 @@ impl<'a> Around<'a> {
         request: &DeployRequest,
         terminal: &mut Terminal,
     ) -> Result<(), WorkflowError> {
-        self.input = self.request(request);
+        self.input = request_object(self.project, self.action, request);
         let ran = self.run(Hook::BeforePlan, None, terminal).await;
         // Git, which is next, hears nothing of interrupts.
         terminal.interrupts().gate().open();
-        ran.map_err(refusal)
+        ran.map_err(|error| refusal(&error))
     }
 
     /// Adds what a plan knows.
@@ -81,7 +80,7 @@ impl<'a> Around<'a> {
 
     /// Runs the hook before anything is touched; it can refuse.
     pub(super) async fn before_deploy(&self, terminal: &mut Terminal) -> Result<(), WorkflowError> {
-        self.run(Hook::BeforeDeploy, None, terminal).await.map_err(refusal)
+        self.run(Hook::BeforeDeploy, None, terminal).await.map_err(|error| refusal(&error))
     }
 
     /// Tells those who want to hear of it how the deploy ended, and runs the hook after
@@ -150,38 +149,28 @@ impl<'a> Around<'a> {
         terminal.idle();
         ran
     }
-
-    /// Describes what was asked for, to a hook that runs before there is a plan.
-    fn request(&self, request: &DeployRequest) -> Value {
-        let (branch, commit) = match &request.revision {
-            Revision::EnvironmentBranch => (None, None),
-            Revision::Branch(branch) => (Some(branch.to_string()), None),
-            Revision::Commit(commit) => (None, Some(commit.clone())),
-            Revision::Pinned { branch, commit } => {
-                (branch.as_ref().map(ToString::to_string), Some(commit.to_string()))
-            }
-        };
-        let operator = &self.project.operator;
-        json!({
-            "schema": json::SCHEMA,
-            "action": self.action.as_str(),
-            "host": request.host,
-            "branch": branch,
-            "commit": commit,
-            "message": request.message,
-            "who": operator.who,
-            "from": operator.from,
-            "url": operator.url,
-        })
-    }
 }
 
-/// A hook before a deploy that does not end well is an obstacle: nothing was touched.
-fn refusal(error: HookError) -> WorkflowError {
-    if matches!(error, HookError::Interrupted(_)) {
-        return WorkflowError::Declined;
-    }
-    let hint = Some(error.hint());
-    let message = with_causes(&error);
-    WorkflowError::Obstacles(vec![Obstacle { message, hint, details: Vec::new() }])
+/// Describes what was asked for, to a hook that runs before there is a plan.
+pub(super) fn request_object(project: &Project, action: Action, request: &DeployRequest) -> Value {
+    let (branch, commit) = match &request.revision {
+        Revision::EnvironmentBranch => (None, None),
+        Revision::Branch(branch) => (Some(branch.to_string()), None),
+        Revision::Commit(commit) => (None, Some(commit.clone())),
+        Revision::Pinned { branch, commit } => {
+            (branch.as_ref().map(ToString::to_string), Some(commit.to_string()))
+        }
+    };
+    let operator = &project.operator;
+    json!({
+        "schema": json::SCHEMA,
+        "action": action.as_str(),
+        "host": request.host,
+        "branch": branch,
+        "commit": commit,
+        "message": request.message,
+        "who": operator.who,
+        "from": operator.from,
+        "url": operator.url,
+    })
 }

@@ -3,7 +3,12 @@
 mod file;
 mod show;
 
-use std::{cell::RefCell, collections::BTreeSet, path::Path, time::Instant};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use tokio::{select, sync::watch};
 
@@ -17,20 +22,28 @@ use super::{
         ConfigSource, DeployArguments, FleetArguments, PlanArguments, ResumeArguments,
         TargetArguments,
     },
+    around::request_object,
     deploy::{request, request_for},
-    hosts,
+    hosts, json,
     surroundings::surroundings,
     terminal::Terminal,
 };
 use crate::{
     fleet::{Course, FleetHost, Run, Turn},
     host::{HostName, ServerName},
+    notify::Action,
+    secret::Redactor,
     settings::Server,
     transport::Links,
     workflow::{
         Project, WorkflowError,
+        announce::{FleetEnded, News, announce_run},
         deploy::{DeployRequest, Revision, Tips},
-        fleet::{Drive, FleetNotice, FleetWish, Surveyed, Wish, carry_out, names, survey},
+        fleet::{
+            Drive, FleetHooks, FleetNotice, FleetWish, HostReport, Surveyed, Wish, carry_out,
+            names, survey,
+        },
+        hooks::Hooks,
     },
 };
 
@@ -52,7 +65,7 @@ pub(super) async fn plan(
     let chosen = choose(&project, target)?;
     let wish = wish(&project, target, None, &chosen, false)?;
     let requests = requests(target, &wish, &chosen)?;
-    let surveyed = look(&project, requests, terminal).await;
+    let surveyed = look(&project, requests, None, terminal).await;
     project.machine.links.close().await;
     plan_table(&surveyed, terminal);
     let changes = surveyed.iter().any(|one| one.found.as_ref().is_ok_and(|found| !found.is_empty));
@@ -85,7 +98,8 @@ pub(super) async fn run(
     let hosts = chosen.iter().map(|host| (host.host.clone(), host.server.clone()));
     let root = project.repository.root().to_owned();
     let run = Run::new(id, root, wish, fleet.rules(), hosts);
-    let consent = Consent { dry_run: arguments.dry_run, yes: arguments.yes };
+    let consent =
+        Consent { dry_run: arguments.dry_run, yes: arguments.yes, hooks: !arguments.no_hooks };
     let ended = deploy(&project, run, requests, consent, terminal).await;
     project.machine.links.close().await;
     ended
@@ -112,7 +126,8 @@ pub(super) async fn resume(
         .into_iter()
         .map(|(host, server)| Ok((again(&run.wish, request_for(&host)?), server)))
         .collect::<Result<Vec<_>, WorkflowError>>()?;
-    let consent = Consent { dry_run: arguments.dry_run, yes: arguments.yes };
+    let consent =
+        Consent { dry_run: arguments.dry_run, yes: arguments.yes, hooks: !arguments.no_hooks };
     let ended = deploy(&project, run, requests, consent, terminal).await;
     project.machine.links.close().await;
     ended
@@ -123,6 +138,7 @@ pub(super) async fn resume(
 struct Consent {
     dry_run: bool,
     yes: bool,
+    hooks: bool,
 }
 
 /// Opens the repository; the hosts of a server share one connection.
@@ -210,12 +226,15 @@ fn again(wish: &FleetWish, request: DeployRequest) -> DeployRequest {
 async fn look(
     project: &Project,
     requests: Vec<(DeployRequest, ServerName)>,
+    hooks: Option<&FleetHooks<'_>>,
     terminal: &mut Terminal,
 ) -> Vec<Surveyed> {
     let hosts: Vec<_> = requests.iter().map(|(request, _)| request.host.clone()).collect();
     let mut board = Board::new(&hosts, terminal);
     let mut hear = |notice: FleetNotice<'_>| board.hear(&notice);
-    let surveyed = survey(project, requests, &RefCell::new(&mut hear)).await;
+    let (_stays, wish) = watch::channel(Wish::GoOn);
+    let hooks = hooks.map(|hooks| (hooks, wish));
+    let surveyed = survey(project, requests, hooks, &RefCell::new(&mut hear)).await;
     board.terminal.idle();
     surveyed
 }
@@ -230,8 +249,13 @@ async fn deploy(
 ) -> Result<ExitCode, WorkflowError> {
     let interrupts = terminal.interrupts();
     interrupts.gate().close();
+    let hosts: Vec<_> = requests.iter().map(|(request, _)| request.host.clone()).collect();
+    let request = |request: &DeployRequest| request_object(project, Action::Deploy, request);
+    let hooks = (consent.hooks && !consent.dry_run && Hooks::are_any(project)).then(|| {
+        FleetHooks { hooks: Hooks::of(project, &hosts), request: &request, plan: &json::plan }
+    });
     let looked = select! {
-        looked = look(project, requests, terminal) => Some(looked),
+        looked = look(project, requests, hooks.as_ref(), terminal) => Some(looked),
         _ = interrupts.next() => None,
     };
     let Some(surveyed) = looked else { return Err(WorkflowError::Declined) };
@@ -250,7 +274,7 @@ async fn deploy(
     if !confirmed(&surveyed, consent, terminal).await {
         return Err(WorkflowError::Declined);
     }
-    let mut attempt = Attempt { project, run, surveyed, course };
+    let mut attempt = Attempt { project, hooks: hooks.as_ref(), run, surveyed, course };
     attempt.carry_out(terminal).await
 }
 
@@ -267,6 +291,7 @@ async fn confirmed(surveyed: &[Surveyed], consent: Consent, terminal: &mut Termi
 /// A run that is carried out.
 struct Attempt<'a> {
     project: &'a Project,
+    hooks: Option<&'a FleetHooks<'a>>,
     run: Run<FleetWish>,
     surveyed: Vec<Surveyed>,
     course: Course,
@@ -304,6 +329,7 @@ impl Attempt<'_> {
             project: self.project,
             hearing: &hearing,
             wish,
+            hooks: self.hooks,
             with_database: run.borrow().wish.with_database,
             again: &again,
         };
@@ -319,19 +345,29 @@ impl Attempt<'_> {
                 }
             } => unreachable!("interrupts are waited for without end"),
         };
+        let redactor = std::mem::take(&mut board.redactor);
         terminal.idle();
+        self.conclude(&reports, began.elapsed(), redactor, terminal).await
+    }
+
+    /// Says how it ended, and tells those who want to hear of it.
+    async fn conclude(
+        &mut self,
+        reports: &[(usize, HostReport)],
+        took: Duration,
+        redactor: Redactor,
+        terminal: &mut Terminal,
+    ) -> Result<ExitCode, WorkflowError> {
         self.run.stop = self.course.stop();
+        let runs = Runs::of(self.project);
         runs.write(&self.run)?;
         runs.prune();
         let turns: Vec<Turn> = self.course.runners().iter().map(|runner| runner.turn).collect();
-        let finished = Finished {
-            run: &self.run,
-            surveyed: &self.surveyed,
-            turns: &turns,
-            reports: &reports,
-            took: began.elapsed(),
-        };
-        Ok(conclude(&finished, terminal))
+        let finished =
+            Finished { run: &self.run, surveyed: &self.surveyed, turns: &turns, reports, took };
+        let code = conclude(&finished, terminal);
+        tell_others(self.project, &finished, redactor, terminal).await;
+        Ok(code)
     }
 
     /// Notes the ends of hosts whose checks failed.
@@ -344,7 +380,28 @@ impl Attempt<'_> {
     }
 }
 
-fn note(run: &mut Run<FleetWish>, host: &HostName, report: &crate::workflow::fleet::HostReport) {
+/// Tells those who want to hear of it how the run ended, in one message each. That never
+/// changes the exit code.
+async fn tell_others(
+    project: &Project,
+    finished: &Finished<'_>,
+    redactor: Redactor,
+    terminal: &mut Terminal,
+) {
+    let ended = FleetEnded {
+        hosts: finished.summaries(project),
+        message: finished.run.wish.message.clone(),
+        redactor,
+        duration: u64::try_from(finished.took.as_millis()).unwrap_or(u64::MAX),
+        time: jiff::Timestamp::now().as_second(),
+    };
+    let Some(news) = News::of_fleet(project, ended) else { return };
+    for problem in announce_run(project, &news).await {
+        terminal.warning(&problem);
+    }
+}
+
+fn note(run: &mut Run<FleetWish>, host: &HostName, report: &HostReport) {
     if let Some(one) = run.hosts.iter_mut().find(|one| one.host == *host) {
         one.end = Some(report.end);
         one.problem.clone_from(&report.problem);

@@ -145,6 +145,21 @@ pub struct News {
     redactor: Redactor,
 }
 
+/// A run over many hosts that ended.
+#[derive(Debug, Clone)]
+pub struct FleetEnded {
+    /// How each host did.
+    pub hosts: Vec<HostSummary>,
+    /// What the operator said about it.
+    pub message: Option<String>,
+    /// Knows every secret of the hosts.
+    pub redactor: Redactor,
+    /// How long it took, in milliseconds.
+    pub duration: u64,
+    /// When it was over, in seconds since the epoch.
+    pub time: i64,
+}
+
 impl News {
     /// Makes one piece of news of the hosts of a run, whose channels are those that the
     /// first one knows; none where there is no host. The run took as long as its slowest host, where
@@ -166,6 +181,27 @@ impl News {
             time,
         };
         Some(Self { run, settings: first.settings, redactor })
+    }
+
+    /// Makes news of a run over many hosts; none where there is no host.
+    #[must_use]
+    pub fn of_fleet(project: &Project, ended: FleetEnded) -> Option<Self> {
+        let FleetEnded { hosts, message, redactor, duration, time } = ended;
+        if hosts.is_empty() {
+            return None;
+        }
+        let operator = &project.operator;
+        let run = RunSummary {
+            action: Action::Deploy,
+            duration: Some(duration),
+            hosts,
+            who: operator.who.clone(),
+            from: operator.from.clone(),
+            message,
+            url: operator.url.clone(),
+            time,
+        };
+        Some(Self { run, settings: project.settings.clone(), redactor })
     }
 
     /// Words the message about all of the run, and says what is wrong with the

@@ -9,13 +9,18 @@ mod survey;
 use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
 
 use super::{
+    WorkflowError,
     deploy::{ConfigFrom, DeployRequest, Notice, Prepared, Tips},
+    hooks::{HookContext, Hooks, refusal},
     saved::SavedPlan,
 };
 use crate::{
     fleet::Stop,
+    hooks::{Hook, HookError},
     host::{EnvironmentName, HostName, ModuleName, ServerName},
     layout::ReleaseNumber,
     plan::{OnDrift, UpdateChoice},
@@ -25,7 +30,7 @@ use crate::{
 
 pub use self::{
     drive::{Drive, carry_out},
-    end::HostReport,
+    end::{HostReport, summary},
     survey::survey,
 };
 
@@ -89,6 +94,16 @@ pub struct Digest {
     pub modules: usize,
 }
 
+/// The hooks of a run, which run for each of its hosts, and what they read.
+pub struct FleetHooks<'a> {
+    /// The hooks.
+    pub hooks: Hooks,
+    /// Describes what a host is asked for.
+    pub request: &'a dyn Fn(&DeployRequest) -> Value,
+    /// Describes a plan.
+    pub plan: &'a dyn Fn(&Prepared) -> Value,
+}
+
 /// Something worth a line while a run goes on. A place is a host's in the run.
 pub enum FleetNotice<'a> {
     /// A host was looked at.
@@ -121,6 +136,15 @@ pub enum FleetNotice<'a> {
         /// What.
         notice: &'a Notice,
     },
+    /// What a hook writes.
+    Hook {
+        /// The host's place.
+        place: usize,
+        /// The hook.
+        hook: Hook,
+        /// A line.
+        line: &'a str,
+    },
     /// What should be known of a host, and changes nothing.
     Warned {
         /// The host's place.
@@ -146,6 +170,38 @@ pub enum FleetNotice<'a> {
 
 /// Hears what goes on. Hosts are worked on side by side in one thread.
 pub type Hearing<'a> = RefCell<&'a mut dyn FnMut(FleetNotice<'_>)>;
+
+impl FleetHooks<'_> {
+    /// Runs a hook that can refuse.
+    async fn before(
+        &self,
+        hook: Hook,
+        input: &Value,
+        to: (usize, &Hearing<'_>),
+        wish: watch::Receiver<Wish>,
+    ) -> Result<(), WorkflowError> {
+        let context = HookContext { input, result: None };
+        self.run(hook, &context, to, wish).await.map_err(|error| refusal(&error))
+    }
+
+    async fn run(
+        &self,
+        hook: Hook,
+        context: &HookContext<'_>,
+        (place, hearing): (usize, &Hearing<'_>),
+        mut wish: watch::Receiver<Wish>,
+    ) -> Result<(), HookError> {
+        let mut tell = |line: &str| hear(hearing, FleetNotice::Hook { place, hook, line });
+        self.hooks.run(hook, context, left(&mut wish), &mut tell).await
+    }
+}
+
+/// Waits until the operator wants to wait no longer.
+async fn left(wish: &mut watch::Receiver<Wish>) {
+    if wish.wait_for(|wish| *wish == Wish::Leave).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
 
 fn hear(hearing: &Hearing<'_>, notice: FleetNotice<'_>) {
     (hearing.borrow_mut())(notice);

@@ -9,10 +9,12 @@ use std::{
 
 use serde_json::Value;
 
-use super::Project;
+use super::{Project, WorkflowError};
 use crate::{
+    causes::with_causes,
     hooks::{Hook, HookError, HookRun, RESULT_VARIABLE, find, visible},
     host::{FileSource as _, Host, HostName},
+    plan::Obstacle,
     secret::{Redactor, SECRETS_FILE, Secrets, split_secrets},
     settings::SETTINGS_FILE,
 };
@@ -24,7 +26,7 @@ const CONFIGURATION: [&str; 2] = ["config", "config/hosts"];
 ///
 /// They are taken from the working tree and from nowhere else: a branch that was fetched
 /// cannot run anything on the operator's machine.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Hooks {
     root: PathBuf,
     limit: Duration,
@@ -34,10 +36,17 @@ pub struct Hooks {
 }
 
 impl Hooks {
+    /// Tells whether the working tree has a hook, or something in the place of one.
+    #[must_use]
+    pub fn are_any(project: &Project) -> bool {
+        let root = project.repository.root();
+        Hook::ALL.iter().any(|hook| !matches!(find(root, *hook), Ok(None)))
+    }
+
     /// Gets ready to run hooks, which see no value that the configuration takes for a secret.
     #[must_use]
-    pub fn of(project: &Project, host: &HostName) -> Self {
-        let secret_names = secret_names(project, host);
+    pub fn of<'h>(project: &Project, hosts: impl IntoIterator<Item = &'h HostName>) -> Self {
+        let secret_names = secret_names(project, hosts);
         let mut redactor = Redactor::default();
         let secrets = secret_names.iter().filter_map(|name| project.secrets.get(name));
         secrets.for_each(|secret| redactor.add(secret));
@@ -86,6 +95,16 @@ impl Hooks {
     }
 }
 
+/// Returns the error of a deploy that a hook keeps from being made: nothing was touched.
+#[must_use]
+pub fn refusal(error: &HookError) -> WorkflowError {
+    if matches!(error, HookError::Interrupted(_)) {
+        return WorkflowError::Declined;
+    }
+    let (message, hint) = (with_causes(error), Some(error.hint()));
+    WorkflowError::Obstacles(vec![Obstacle { message, hint, details: Vec::new() }])
+}
+
 /// What a hook is told.
 #[derive(Debug)]
 pub struct HookContext<'a> {
@@ -96,8 +115,11 @@ pub struct HookContext<'a> {
 }
 
 /// Names the secrets of the configuration: those of `config/secrets.env`, those that files
-/// of the configuration name, and those that the host inherits from elsewhere.
-fn secret_names(project: &Project, host: &HostName) -> BTreeSet<String> {
+/// of the configuration name, and those that hosts inherit from elsewhere.
+fn secret_names<'h>(
+    project: &Project,
+    hosts: impl IntoIterator<Item = &'h HostName>,
+) -> BTreeSet<String> {
     let read = |path: &Path| project.files.read(path).ok().flatten().unwrap_or_default();
     let text = |path: &Path| String::from_utf8_lossy(&read(path)).into_owned();
     let mut texts = vec![text(Path::new(SETTINGS_FILE))];
@@ -106,7 +128,7 @@ fn secret_names(project: &Project, host: &HostName) -> BTreeSet<String> {
         let files = files.iter().filter(|name| name.ends_with(".conf"));
         texts.extend(files.map(|name| text(&directory.join(name))));
     }
-    if let Ok(host) = Host::load(&project.files, host) {
+    for host in hosts.into_iter().filter_map(|host| Host::load(&project.files, host).ok()) {
         let settings = host.options.values().chain(host.foreign.values().flat_map(|s| s.values()));
         texts.extend(settings.map(|setting| setting.value.clone()));
     }

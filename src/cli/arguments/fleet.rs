@@ -117,6 +117,9 @@ pub(in crate::cli) struct ResumeArguments {
     /// Do not ask for confirmation.
     #[arg(long, short)]
     pub(in crate::cli) yes: bool,
+    /// Leave the hooks of the repository out.
+    #[arg(long)]
+    pub(in crate::cli) no_hooks: bool,
     /// Print one JSON object per line.
     #[arg(long)]
     pub(in crate::cli) json: bool,

@@ -14,10 +14,13 @@ use super::super::{
 use crate::{
     fleet::{End, Run, Stop, Turn},
     host::HostName,
+    notify::HostSummary,
     plan::Event,
+    secret::Redactor,
     workflow::{
+        Project,
         deploy::Notice,
-        fleet::{FleetNotice, FleetWish, HostReport, Surveyed},
+        fleet::{FleetNotice, FleetWish, HostReport, Surveyed, summary},
     },
 };
 
@@ -27,11 +30,33 @@ pub(super) struct Board<'a> {
     pub(super) terminal: &'a mut Terminal,
     steps: BTreeMap<usize, usize>,
     looked_at: usize,
+    /// Knows every secret of the hosts.
+    pub(super) redactor: Redactor,
+}
+
+impl Finished<'_> {
+    /// Sums every host up.
+    pub(super) fn summaries(&self, project: &Project) -> Vec<HostSummary> {
+        let hosts = self.surveyed.iter().zip(self.turns).enumerate();
+        let sum = |(place, (one, turn)): (usize, (&Surveyed, &Turn))| {
+            let report = self.reports.iter().find(|(other, _)| *other == place);
+            let report = report.map(|(_, report)| report).or(one.found.as_ref().err());
+            let end = if let Turn::Ended(end) = turn { Some(*end) } else { None };
+            summary(project, one, end, report)
+        };
+        hosts.filter_map(sum).collect()
+    }
 }
 
 impl<'a> Board<'a> {
     pub(super) fn new(hosts: &'a [HostName], terminal: &'a mut Terminal) -> Self {
-        Self { hosts, terminal, steps: BTreeMap::new(), looked_at: 0 }
+        Self {
+            hosts,
+            terminal,
+            steps: BTreeMap::new(),
+            looked_at: 0,
+            redactor: Redactor::default(),
+        }
     }
 
     pub(super) fn hear(&mut self, notice: &FleetNotice<'_>) {
@@ -41,7 +66,10 @@ impl<'a> Board<'a> {
                 self.terminal.json(&json::plan(prepared));
             }
             FleetNotice::Hindered { .. } => self.look(),
-            FleetNotice::Secrets(redactor) => self.terminal.know_secrets(redactor),
+            FleetNotice::Secrets(redactor) => {
+                self.terminal.know_secrets(redactor);
+                self.redactor.extend(redactor);
+            }
             FleetNotice::Began { place } => {
                 self.object(*place, json!({ "event": "host-began" }));
                 self.line(*place, "begins");
@@ -50,6 +78,9 @@ impl<'a> Board<'a> {
             FleetNotice::Warned { place, text } => {
                 let text = format!("{}: {text}", self.hosts[*place]);
                 self.terminal.warning(&text);
+            }
+            FleetNotice::Hook { place, hook, line } => {
+                self.terminal.hook(*hook, &format!("{}: {line}", self.hosts[*place]));
             }
             FleetNotice::RollingBack { place } => {
                 self.object(*place, json!({ "event": "host-rolls-back" }));

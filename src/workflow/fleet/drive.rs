@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{select, sync::watch};
 
-use super::{FleetNotice, Hearing, HostReport, Surveyed, Wish, hear, one::Turn};
+use super::{FleetHooks, FleetNotice, Hearing, HostReport, Surveyed, Wish, hear, one::Turn};
 use crate::{
     fleet::{Course, End},
     workflow::{Project, deploy::DeployRequest},
@@ -17,6 +17,8 @@ pub struct Drive<'a> {
     pub hearing: &'a Hearing<'a>,
     /// What the operator wishes by now.
     pub wish: watch::Receiver<Wish>,
+    /// The hooks; none where they are left out.
+    pub hooks: Option<&'a FleetHooks<'a>>,
     /// Whether databases may go back, where hosts do.
     pub with_database: bool,
     /// Makes the request of a rollback: a new one for the same host.
@@ -68,7 +70,8 @@ pub async fn carry_out(
 
 impl<'a> Drive<'a> {
     fn turn(&self, place: usize) -> Turn<'a> {
-        Turn { project: self.project, place, hearing: self.hearing, wish: self.wish.clone() }
+        let Self { project, hearing, hooks, .. } = *self;
+        Turn { project, place, hearing, hooks, wish: self.wish.clone() }
     }
 
     async fn deploy(&self, place: usize, surveyed: &Surveyed) -> HostReport {

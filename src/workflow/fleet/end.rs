@@ -1,12 +1,15 @@
 //! How a host's turn ended, from what its deploy returned.
 
+use super::Surveyed;
 use crate::{
     causes::with_causes,
     fleet::End,
+    host::Host,
     layout::ReleaseNumber,
+    notify::{Ending, HostSummary},
     plan::{Failure, Outcome},
     transport::TransportError,
-    workflow::{WorkflowError, follow::Report},
+    workflow::{Project, WorkflowError, deploy::Revision, follow::Report},
 };
 
 /// How a host's turn ended.
@@ -81,6 +84,57 @@ impl HostReport {
             told.details = more.collect();
         }
         told
+    }
+}
+
+/// Sums a host up for those who want to hear of the run; none where not even its environment
+/// can be read.
+pub fn summary(
+    project: &Project,
+    surveyed: &Surveyed,
+    end: Option<End>,
+    report: Option<&HostReport>,
+) -> Option<HostSummary> {
+    let name = &surveyed.request.host;
+    let digest = surveyed.found.as_ref().ok();
+    let environment = match digest {
+        Some(digest) => digest.environment.clone(),
+        None => Host::load(&project.files, name).ok()?.environment,
+    };
+    let problem = report.and_then(|report| report.problem.clone());
+    let said = match end {
+        None => Some("it was not begun".to_owned()),
+        Some(End::RolledBack) => Some("it was taken back, because others failed".to_owned()),
+        Some(_) => problem,
+    };
+    Some(HostSummary {
+        host: name.clone(),
+        environment,
+        ending: ending(end),
+        release: report.and_then(|report| report.release).filter(|_| end.is_some_and(End::is_live)),
+        to: None,
+        branch: match &surveyed.request.revision {
+            Revision::Branch(branch) => Some(branch.to_string()),
+            _ => None,
+        },
+        commit: digest.map(|digest| digest.commit.clone()),
+        failure: said,
+        hint: report.and_then(|report| report.hint.clone()),
+        interruption: report.and_then(|report| report.interruption),
+    })
+}
+
+pub(super) const fn ending(end: Option<End>) -> Ending {
+    match end {
+        Some(End::Deployed) => Ending::Deployed,
+        Some(End::Unchanged) => Ending::Unchanged,
+        Some(End::NotVerified) => Ending::NotVerified,
+        None | Some(End::Refused) => Ending::Refused,
+        Some(End::Locked) => Ending::Locked,
+        Some(End::Reverted | End::RolledBack) => Ending::Reverted,
+        Some(End::Broken) => Ending::Broken,
+        Some(End::Unreachable) => Ending::Unreachable,
+        Some(End::OutOfSight) => Ending::Lost,
     }
 }
 

@@ -3,12 +3,15 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::{select, sync::watch, time::sleep};
 
-use super::{Digest, FleetNotice, Hearing, HostReport, Wish, hear};
+use super::{Digest, FleetHooks, FleetNotice, Hearing, HostReport, Wish, end::ending, hear, left};
 use crate::{
+    causes::with_causes,
     dns::Change,
     fleet::End,
+    hooks::Hook,
     layout::ReleaseNumber,
     plan::{Event, Switch},
     workflow::{
@@ -16,6 +19,7 @@ use crate::{
         deploy::{DeployRequest, Notice, Prepared, prepare},
         dns::Settled,
         follow::{Following, Report, Told},
+        hooks::HookContext,
         rollback::{self, RollbackRequest},
     },
 };
@@ -31,6 +35,7 @@ pub(super) struct Turn<'a> {
     pub(super) place: usize,
     pub(super) hearing: &'a Hearing<'a>,
     pub(super) wish: watch::Receiver<Wish>,
+    pub(super) hooks: Option<&'a FleetHooks<'a>>,
 }
 
 impl Turn<'_> {
@@ -42,7 +47,8 @@ impl Turn<'_> {
         }
         let request = digest.saved.request(request.clone());
         let prepared = prepare(self.project, &request, &mut self.listener()).await;
-        self.carry_out(prepared, began).await
+        let asked = self.hooks.map(|hooks| (hooks.request)(&request));
+        self.carry_out(prepared, asked.unwrap_or_default(), began).await
     }
 
     /// Takes the host back to the release that it had before the run.
@@ -55,7 +61,8 @@ impl Turn<'_> {
         let began = Instant::now();
         let request = RollbackRequest { deploy: request, to: Some(to), with_database };
         let prepared = rollback::prepare(self.project, &request, &mut self.listener()).await;
-        let mut report = self.carry_out(prepared, began).await;
+        let asked = self.hooks.map(|hooks| (hooks.request)(&request.deploy));
+        let mut report = self.carry_out(prepared, asked.unwrap_or_default(), began).await;
         if report.end.is_success() {
             report.end = End::RolledBack;
         }
@@ -65,6 +72,7 @@ impl Turn<'_> {
     async fn carry_out(
         mut self,
         prepared: Result<Prepared, WorkflowError>,
+        mut input: Value,
         began: Instant,
     ) -> HostReport {
         let (before, after) = match &prepared {
@@ -75,7 +83,12 @@ impl Turn<'_> {
             Err(_) => (None, None),
         };
         let done = match prepared {
-            Ok(prepared) => self.execute(prepared).await,
+            Ok(prepared) => {
+                if let Some(hooks) = self.hooks {
+                    input = (hooks.plan)(&prepared);
+                }
+                self.execute(prepared, &input).await
+            }
             Err(error) => Err(error),
         };
         let report = match done {
@@ -84,12 +97,41 @@ impl Turn<'_> {
             Err(error) => HostReport { release: before, ..HostReport::of_error(&error) },
         };
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        HostReport { milliseconds, ..report }
+        let report = HostReport { milliseconds, ..report };
+        self.after(&report, &input).await;
+        report
+    }
+
+    /// Runs the hook after the turn, which changes nothing any more.
+    async fn after(&self, report: &HostReport, input: &Value) {
+        let hook = match report.end {
+            End::Unchanged => return,
+            end if end.is_live() => Hook::AfterDeploy,
+            _ => Hook::AfterFailure,
+        };
+        let context = HookContext { input, result: Some(ending(Some(report.end)).as_str()) };
+        let Some(hooks) = self.hooks else { return };
+        let to = (self.place, self.hearing);
+        if let Err(error) = hooks.run(hook, &context, to, self.wish.clone()).await {
+            self.warn(with_causes(&error));
+        }
     }
 
     /// Does what the plan says; there is no report where it says nothing of the server.
-    async fn execute(&mut self, mut prepared: Prepared) -> Result<Option<Report>, WorkflowError> {
+    async fn execute(
+        &mut self,
+        mut prepared: Prepared,
+        input: &Value,
+    ) -> Result<Option<Report>, WorkflowError> {
         hear(self.hearing, FleetNotice::Secrets(&prepared.redactor));
+        if let Some(hooks) = self.hooks {
+            let to = (self.place, self.hearing);
+            let before = hooks.before(Hook::BeforeDeploy, input, to, self.wish.clone()).await;
+            if let Err(error) = before {
+                prepared.leave().await;
+                return Err(error);
+            }
+        }
         prepared.send_code(&mut self.listener()).await?;
         prepared.certify().await?;
         if let Err(error) = prepared.write_records().await {
@@ -189,12 +231,5 @@ impl Turn<'_> {
         let what = if settled.taken_back { "taken back" } else { "removed" };
         let lines = lines.map(|line| format!("dns  {line} ({what})"));
         lines.chain(settled.problems.iter().cloned()).for_each(|text| self.warn(text));
-    }
-}
-
-/// Waits until the operator wants to wait no longer.
-async fn left(wish: &mut watch::Receiver<Wish>) {
-    if wish.wait_for(|wish| *wish == Wish::Leave).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

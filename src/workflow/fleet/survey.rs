@@ -3,10 +3,14 @@
 use std::{collections::HashMap, rc::Rc};
 
 use futures_util::{StreamExt as _, stream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
-use super::{Digest, FleetNotice, Hearing, HostReport, LOOKS, LOOKS_PER_SERVER, Surveyed, hear};
+use super::{
+    Digest, FleetHooks, FleetNotice, Hearing, HostReport, LOOKS, LOOKS_PER_SERVER, Surveyed, Wish,
+    hear,
+};
 use crate::{
+    hooks::Hook,
     host::ServerName,
     workflow::{
         Project,
@@ -20,8 +24,10 @@ use crate::{
 pub async fn survey(
     project: &Project,
     requests: Vec<(DeployRequest, ServerName)>,
+    hooks: Option<(&FleetHooks<'_>, watch::Receiver<Wish>)>,
     hearing: &Hearing<'_>,
 ) -> Vec<Surveyed> {
+    let hooks = hooks.as_ref();
     let gates: HashMap<_, _> = requests
         .iter()
         .map(|(_, server)| (server.clone(), Rc::new(Semaphore::new(LOOKS_PER_SERVER))))
@@ -30,7 +36,15 @@ pub async fn survey(
         let gate = Rc::clone(&gates[&server]);
         async move {
             let _turn = gate.acquire().await.expect("it is never closed");
-            let found = look(project, &request, place, hearing).await;
+            let before = async {
+                let Some((hooks, wish)) = hooks else { return Ok(()) };
+                let input = (hooks.request)(&request);
+                hooks.before(Hook::BeforePlan, &input, (place, hearing), wish.clone()).await
+            };
+            let found = match before.await {
+                Ok(()) => look(project, &request, place, hearing).await,
+                Err(error) => Err(HostReport::of_error(&error)),
+            };
             Surveyed { request, server, found }
         }
     });
