@@ -209,7 +209,7 @@ fn who_is_meant_is_said_clearly() {
         (&["--hosts", "h9*"][..], 2, "no host matches `h9*`"),
         (&["--environment", "tset"], 2, "did you mean `test`"),
         (&["--server", "s77"], 2, "no server `s77`"),
-        (&["--all", "--commit", "abcdef1"], 2, "is for one host"),
+        (&["--environment", "test", "--commit", "abcdef1"], 2, "is for one host"),
         (&["--all", "--batches", "1,x"], 2, "neither a number of hosts nor a part"),
         (&["--all"], 2, "no host is meant"),
         (&["resume"], 2, "no run of this repository is known here"),
