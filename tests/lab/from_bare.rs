@@ -128,10 +128,9 @@ impl<'a> Scene<'a> {
     /// Everything on the server that a command of the tool may change: equal texts are
     /// equal servers.
     fn everything(&self) -> String {
-        let script = "cd /; find etc opt usr/local var/lib/odoo var/log/odoo var/backups \
-            -xdev -type f ! -path '*/sessions/*' ! -name '*.log' ! -path etc/.pwd.lock \
+        let script = "cd /; find etc opt usr/local var/backups -xdev -type f ! -path etc/.pwd.lock \
             -printf '%p %m %u ' -exec sha256sum {} \\; | sort; getent passwd; \
-            find etc opt var/lib/odoo -xdev \\( -type l -o -type d \\) ! -path '*/sessions/*' | sort; \
+            find etc opt -xdev \\( -type l -o -type d \\) | sort; ls var/lib/odoo var/log/odoo; \
             systemctl show --property=Id,MainPID,ActiveState 'odoo-*' nginx postgresql@17-main; \
             runuser -u postgres -- psql -XAtqc 'SELECT rolname FROM pg_roles UNION ALL \
               SELECT datname FROM pg_database ORDER BY 1'";
