@@ -281,7 +281,8 @@ fn assert_same(before: &str, after: &str) {
     assert_eq!((differs(before, after), differs(after, before)), Default::default());
 }
 
-/// What is on the server and in the zone of any client, archives left out.
+/// What is on the server and in the zone of any client. Archives are left out, and the copies
+/// that Debian keeps of its accounts as they were before the last change (`/etc/passwd-`).
 fn traces(scene: &Scene<'_>) -> String {
     let script =
         "find / -xdev \\( -name '*alfa*.somosblink.com*' -o -name '*beta*.somosblink.com*' \
@@ -290,7 +291,7 @@ fn traces(scene: &Scene<'_>) -> String {
         getent passwd; getent group; ls -A /var/lib/odoo /opt/odoo /var/log/odoo /etc/odoo
         runuser -u postgres -- psql -XAtqc 'SELECT datname FROM pg_database ORDER BY 1'
         runuser -u postgres -- psql -XAtqc 'SELECT rolname FROM pg_roles ORDER BY 1'
-        systemctl list-units --all --plain --no-legend 'odoo-*' 'deploy*'
-        grep -rl -e 'alfa' -e 'beta[.-]' /etc 2>/dev/null; true";
+        systemctl list-units --all --plain --no-legend 'odoo-*' 'deploytx-*' 'deployrm-*'
+        grep -rl -e 'alfa' -e 'beta[.-]' --exclude='*-' /etc 2>/dev/null; true";
     scene.server().script(script).ok() + &scene.authority.names.zone()
 }
