@@ -15,6 +15,7 @@ use std::{
 use crate::{
     authority::Authority,
     lab::{Disk, Server, server_name},
+    provision::login_call,
     world::{Run, World},
 };
 
@@ -25,7 +26,6 @@ const ADMIN_PASSWORD: &str = "Kanari0-adm-\"in' $x";
 /// A host as `deploy client add` made it, by the templates.
 struct Instance {
     hostname: String,
-    /// Its database, and the domain below which its things are named.
     database: String,
     user: String,
 }
@@ -114,11 +114,8 @@ impl<'a> Scene<'a> {
 
     /// Logs in as admin, and says whether that worked.
     fn logs_in(&self, host: &str, database: &str, password: &str) -> bool {
-        let call = serde_json::json!({
-            "jsonrpc": "2.0",
-            "params": { "db": database, "login": "admin", "password": password },
-        });
-        std::fs::write(self.beside.path("/root/login.json"), call.to_string()).unwrap();
+        let call = login_call(database, password);
+        std::fs::write(self.beside.path("/root/login.json"), call).unwrap();
         let json = ["-H", "Content-Type: application/json", "-d", "@/root/login.json"];
         let answer = self.browse(host, "/web/session/authenticate", &json);
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
@@ -154,7 +151,7 @@ fn a_bare_machine_becomes_a_server_of_two_clients_and_is_empty_again() {
     let without_hosts = traces(&scene);
 
     let all = instances();
-    std::fs::write(scene.beside.path("/root/issued.pem"), scene.authority.issued_root()).unwrap();
+    scene.authority.trust(&beside);
     scene.deploy(&all[0].hostname, &[]).expect_code(0);
     assert_eq!(scene.status(&all[0].hostname, "/web/login"), "200");
     let answered = begun.elapsed();
