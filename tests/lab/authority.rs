@@ -1,5 +1,7 @@
 //! A certificate authority and a name server on a lab server: Pebble and BIND.
 
+#![expect(clippy::disallowed_methods, reason = "writes its root, on a server's disk")]
+
 use std::path::Path;
 
 use super::{lab::Server, name_server::NameServer};
@@ -61,9 +63,15 @@ impl<'a> Authority<'a> {
     }
 
     /// Returns the root of the certificates that it issues, as PEM.
-    pub(crate) fn issued_root(&self) -> String {
+    fn issued_root(&self) -> String {
         let url = format!("https://{}:15000/roots/0", self.server.address());
         self.fetch(&url).expect("the authority shows its root")
+    }
+
+    /// Keeps the root of what it issues on a server as `/root/issued.pem`, as a visitor's
+    /// browser there would.
+    pub(crate) fn trust(&self, visitor: &Server) {
+        std::fs::write(visitor.path("/root/issued.pem"), self.issued_root()).unwrap();
     }
 
     /// Counts the certificates that were asked for so far.

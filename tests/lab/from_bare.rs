@@ -15,6 +15,7 @@ use std::{
 use crate::{
     authority::Authority,
     lab::{Disk, Server, server_name},
+    provision::login_call,
     world::{Run, World},
 };
 
@@ -25,7 +26,6 @@ const ADMIN_PASSWORD: &str = "Kanari0-adm-\"in' $x";
 /// A host as `deploy client add` made it, by the templates.
 struct Instance {
     hostname: String,
-    /// Its database, and the domain below which its things are named.
     database: String,
     user: String,
 }
@@ -114,11 +114,8 @@ impl<'a> Scene<'a> {
 
     /// Logs in as admin, and says whether that worked.
     fn logs_in(&self, host: &str, database: &str, password: &str) -> bool {
-        let call = serde_json::json!({
-            "jsonrpc": "2.0",
-            "params": { "db": database, "login": "admin", "password": password },
-        });
-        std::fs::write(self.beside.path("/root/login.json"), call.to_string()).unwrap();
+        let call = login_call(database, password);
+        std::fs::write(self.beside.path("/root/login.json"), call).unwrap();
         let json = ["-H", "Content-Type: application/json", "-d", "@/root/login.json"];
         let answer = self.browse(host, "/web/session/authenticate", &json);
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
@@ -128,10 +125,9 @@ impl<'a> Scene<'a> {
     /// Everything on the server that a command of the tool may change: equal texts are
     /// equal servers.
     fn everything(&self) -> String {
-        let script = "cd /; find etc opt usr/local var/lib/odoo var/log/odoo var/backups \
-            -xdev -type f ! -path '*/sessions/*' ! -name '*.log' ! -path etc/.pwd.lock \
+        let script = "cd /; find etc opt usr/local var/backups -xdev -type f ! -path etc/.pwd.lock \
             -printf '%p %m %u ' -exec sha256sum {} \\; | sort; getent passwd; \
-            find etc opt var/lib/odoo -xdev \\( -type l -o -type d \\) ! -path '*/sessions/*' | sort; \
+            find etc opt -xdev \\( -type l -o -type d \\) | sort; ls var/lib/odoo var/log/odoo; \
             systemctl show --property=Id,MainPID,ActiveState 'odoo-*' nginx postgresql@17-main; \
             runuser -u postgres -- psql -XAtqc 'SELECT rolname FROM pg_roles UNION ALL \
               SELECT datname FROM pg_database ORDER BY 1'";
@@ -155,7 +151,7 @@ fn a_bare_machine_becomes_a_server_of_two_clients_and_is_empty_again() {
     let without_hosts = traces(&scene);
 
     let all = instances();
-    std::fs::write(scene.beside.path("/root/issued.pem"), scene.authority.issued_root()).unwrap();
+    scene.authority.trust(&beside);
     scene.deploy(&all[0].hostname, &[]).expect_code(0);
     assert_eq!(scene.status(&all[0].hostname, "/web/login"), "200");
     let answered = begun.elapsed();
@@ -282,7 +278,8 @@ fn assert_same(before: &str, after: &str) {
     assert_eq!((differs(before, after), differs(after, before)), Default::default());
 }
 
-/// What is on the server and in the zone of any client, archives left out.
+/// What is on the server and in the zone of any client. Archives are left out, and the copies
+/// that Debian keeps of its accounts as they were before the last change (`/etc/passwd-`).
 fn traces(scene: &Scene<'_>) -> String {
     let script =
         "find / -xdev \\( -name '*alfa*.somosblink.com*' -o -name '*beta*.somosblink.com*' \
@@ -291,7 +288,7 @@ fn traces(scene: &Scene<'_>) -> String {
         getent passwd; getent group; ls -A /var/lib/odoo /opt/odoo /var/log/odoo /etc/odoo
         runuser -u postgres -- psql -XAtqc 'SELECT datname FROM pg_database ORDER BY 1'
         runuser -u postgres -- psql -XAtqc 'SELECT rolname FROM pg_roles ORDER BY 1'
-        systemctl list-units --all --plain --no-legend 'odoo-*' 'deploy*'
-        grep -rl -e 'alfa' -e 'beta[.-]' /etc 2>/dev/null; true";
+        systemctl list-units --all --plain --no-legend 'odoo-*' 'deploytx-*' 'deployrm-*'
+        grep -rl -e 'alfa' -e 'beta[.-]' --exclude='*-' /etc 2>/dev/null; true";
     scene.server().script(script).ok() + &scene.authority.names.zone()
 }

@@ -54,13 +54,18 @@ fn command(world: &World, arguments: &[&str]) -> std::process::Command {
     command
 }
 
-/// Logs in as admin through nginx, and says whether that worked.
-fn logs_in(server: &Server, host: &str, database: &str, password: &str) -> bool {
+/// What a browser sends to log in as admin.
+pub(crate) fn login_call(database: &str, password: &str) -> String {
     let call = serde_json::json!({
         "jsonrpc": "2.0",
         "params": { "db": database, "login": "admin", "password": password },
     });
-    fs::write(server.path("/root/login.json"), call.to_string()).unwrap();
+    call.to_string()
+}
+
+/// Logs in as admin through nginx, and says whether that worked.
+fn logs_in(server: &Server, host: &str, database: &str, password: &str) -> bool {
+    fs::write(server.path("/root/login.json"), login_call(database, password)).unwrap();
     let url = "http://127.0.0.1/web/session/authenticate";
     let host = format!("Host: {host}");
     let answer = server.shell(&[

@@ -41,12 +41,6 @@ fn https_status(server: &Server, name: &str, path: &str) -> String {
     format!("{}{}", answer.stdout, answer.stderr).trim().to_owned()
 }
 
-/// Keeps the root of what the authority issues, as a visitor's browser would.
-fn trust(server: &Server, authority: &Authority<'_>) {
-    let root = authority.issued_root();
-    std::fs::write(server.path("/root/issued.pem"), root).unwrap();
-}
-
 /// Returns the serial number of the certificate that nginx serves.
 fn served_serial(server: &Server) -> String {
     let script = format!(
@@ -75,7 +69,7 @@ fn a_new_host_is_certified_and_renewed_and_a_name_that_leads_elsewhere_changes_n
     let world = World::fresh("tls-new");
     let server = world.server();
     let authority = Authority::start(server);
-    trust(server, &authority);
+    authority.trust(server);
 
     // A name that leads nowhere: nothing is left of the try.
     want_certificate(&world, &authority);
@@ -153,7 +147,7 @@ fn a_host_that_was_set_up_by_hand_is_certified_in_its_first_deploy_or_left_as_it
         systemctl reload nginx";
     server.script(script).ok();
     let authority = Authority::start(server);
-    trust(server, &authority);
+    authority.trust(server);
     let (before, content) = (Old::look(server), world.database_content(DATABASE));
     adopt(&world, &[]).expect_code(0);
     world.edit(&world.host_conf(HOST), "tls = none\n", "");
@@ -208,7 +202,7 @@ fn a_live_host_is_certified_without_a_failed_request() {
     let world = World::deployed("tls-live");
     let server = world.server();
     let authority = Authority::start(server);
-    trust(server, &authority);
+    authority.trust(server);
     authority.names.point(HOST, server.address());
     want_certificate(&world, &authority);
 
@@ -220,7 +214,7 @@ fn a_live_host_is_certified_without_a_failed_request() {
     assert_eq!((world.state(), tls_files(server)), (state.clone(), files));
 
     let authority = Authority::start(server);
-    trust(server, &authority);
+    authority.trust(server);
     world.edit("config/deploy.toml", "email = \"ops@", "email = \"hola@");
     world.write("config/lab.crt", &authority.root);
     world.commit("Trust the authority that is there now");
