@@ -131,6 +131,9 @@ pub struct DeployOptions {
     pub upgrade_timeout: Duration,
     /// `health_timeout`: the longest the host may take to become healthy (default 2 min).
     pub health_timeout: Duration,
+    /// `health_settle`: how long a release must have run before it counts as healthy
+    /// (default 8 s).
+    pub health_settle: Duration,
     /// `keep_releases`: verified releases kept besides the current one (default 5).
     pub keep_releases: usize,
     /// `keep_snapshots`: snapshots and failed databases kept for each database (default 2).

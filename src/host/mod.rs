@@ -37,3 +37,4 @@ pub use pattern::{HostPattern, matches_stars};
 pub use reader::parse_duration;
 pub use rendered::{KEPT, RenderedOptions, RenderedValue};
 pub use requirements::{REQUIREMENTS, Requirements};
+pub use tool_sections::SETTLE;

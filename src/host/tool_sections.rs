@@ -1,6 +1,6 @@
 //! `[deploy]` and `[deploy.nginx]`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::{
     DeployOptions, HostName, ModuleName, NginxOptions, UserName,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::secret::{Part, split_secrets};
 
-const DEPLOY_KEYS: [&str; 17] = [
+const DEPLOY_KEYS: [&str; 18] = [
     "extends",
     "unset",
     "keep",
@@ -27,6 +27,7 @@ const DEPLOY_KEYS: [&str; 17] = [
     "admin_password",
     "upgrade_timeout",
     "health_timeout",
+    "health_settle",
     "keep_releases",
     "keep_snapshots",
 ];
@@ -45,6 +46,17 @@ const NGINX_KEYS: [&str; 9] = [
 /// Options that decide where a host runs: they are never left to the server.
 const NEVER_KEPT: [&str; 7] =
     ["db_name", "data_dir", "addons_path", "http_port", "gevent_port", "http_interface", "workers"];
+
+/// How long a release must have run before it counts as well. Odoo's main process looks
+/// after its workers every 4 s (`PreforkServer.beat`), and what a module begins at its start
+/// (a thread, a timer, a first connection) fails or gives up after some 5 s: after two
+/// rounds it has shown.
+pub const SETTLE: Duration = Duration::from_secs(8);
+
+/// Reads how long a release must have run; not at all is a choice, too.
+fn parse_settle(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { parse_duration(text) }
+}
 
 /// Reads `[deploy]`.
 pub(super) fn read_deploy(reader: &mut Reader<'_>, deploy: &Settings) -> DeployOptions {
@@ -73,6 +85,7 @@ pub(super) fn read_deploy(reader: &mut Reader<'_>, deploy: &Settings) -> DeployO
         keep: read_keep(reader, deploy),
         upgrade_timeout: duration(reader, "upgrade_timeout", "1h"),
         health_timeout: duration(reader, "health_timeout", "2m"),
+        health_settle: reader.parsed(deploy, "health_settle", parse_settle).unwrap_or(SETTLE),
         keep_releases: count(reader, "keep_releases", 5),
         keep_snapshots: count(reader, "keep_snapshots", 2),
     }

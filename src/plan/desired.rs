@@ -110,6 +110,8 @@ pub struct Policy {
     pub upgrade_timeout: Duration,
     /// The longest the host may take to become healthy.
     pub health_timeout: Duration,
+    /// How long it must have run before it counts as healthy.
+    pub health_settle: Duration,
     /// Verified releases kept besides the current one.
     pub keep_releases: usize,
     /// Snapshots and failed databases kept for each database.

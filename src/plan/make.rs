@@ -294,6 +294,7 @@ impl Maker<'_> {
             http_port: network.http_port,
             gevent_port: network.gevent_port,
             timeout: self.desired.policy.health_timeout.as_secs(),
+            settle: self.desired.policy.health_settle.as_secs(),
         }
     }
 

@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Semaphore},
+    task::JoinHandle,
+    time::sleep,
+};
 
 use super::{Machine, TransportError, ssh::Connection};
 use crate::{host::ServerName, settings::SshServer};
@@ -16,6 +20,9 @@ use crate::{host::ServerName, settings::SshServer};
 const STARTS: usize = 8;
 /// How long a server that was out of reach is not tried again.
 const PAUSE: Duration = Duration::from_secs(30);
+/// How often ssh is told that a connection nobody uses at the moment is wanted: often
+/// enough for `OUTLIVE`, after which it would end. It costs no traffic.
+const WANTED: Duration = Duration::from_secs(2);
 
 /// Where conversations get their connections from. By itself each has its own.
 #[derive(Debug, Clone, Default)]
@@ -32,13 +39,38 @@ struct Shared {
 enum Slot {
     #[default]
     Untried,
-    Open(Connection),
+    Open(Held),
     Failed {
         at: Instant,
         address: String,
         message: String,
         hint: Option<String>,
     },
+}
+
+/// A connection that stays while hosts of its server wait for their turn.
+struct Held {
+    connection: Connection,
+    waking: JoinHandle<()>,
+}
+
+impl Held {
+    fn new(connection: Connection) -> Self {
+        let held = connection.clone();
+        let waking = tokio::spawn(async move {
+            while held.is_alive().await {
+                sleep(WANTED).await;
+            }
+        });
+        Self { connection, waking }
+    }
+
+    /// Closes the connection, unless somebody uses it.
+    async fn close(self) {
+        self.waking.abort();
+        let _ = self.waking.await;
+        self.connection.close().await;
+    }
 }
 
 impl std::fmt::Debug for Slot {
@@ -73,7 +105,9 @@ impl Links {
         // Whoever comes second waits for the first, and takes what that one got.
         let mut slot = slot.lock().await;
         match &*slot {
-            Slot::Open(connection) if connection.is_alive().await => return Ok(connection.clone()),
+            Slot::Open(held) if held.connection.is_alive().await => {
+                return Ok(held.connection.clone());
+            }
             Slot::Failed { at, address, message, hint } if at.elapsed() < PAUSE => {
                 return Err(TransportError::Unreachable {
                     server: name.clone(),
@@ -88,7 +122,7 @@ impl Links {
         let opened = Connection::open(name, server, machine).await;
         drop(start);
         *slot = match &opened {
-            Ok(connection) => Slot::Open(connection.clone()),
+            Ok(connection) => Slot::Open(Held::new(connection.clone())),
             Err(TransportError::Unreachable { address, message, hint, .. }) => Slot::Failed {
                 at: Instant::now(),
                 address: address.clone(),
@@ -105,8 +139,8 @@ impl Links {
         let Some(shared) = &self.0 else { return };
         let slots = std::mem::take(&mut *shared.slots.lock().expect("no one panics"));
         for slot in slots.into_values() {
-            if let Slot::Open(connection) = std::mem::take(&mut *slot.lock().await) {
-                connection.close().await;
+            if let Slot::Open(held) = std::mem::take(&mut *slot.lock().await) {
+                held.close().await;
             }
         }
     }

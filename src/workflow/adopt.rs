@@ -19,7 +19,7 @@ use self::{
 use super::{Project, WorkflowError, contact};
 use crate::{
     host::{
-        DatabaseName, EnvironmentName, Host, HostName, ServerName, host_file_path,
+        DatabaseName, EnvironmentName, Host, HostName, SETTLE, ServerName, host_file_path,
         lint::{self, Finding},
     },
     odoo::Series,
@@ -419,6 +419,7 @@ fn record(instance: &Instance, choice: &Choice, series: Series, code: Vec<CodePl
                 http_port: choice.http_port,
                 gevent_port: choice.gevent_port,
                 timeout: PATIENCE,
+                settle: SETTLE.as_secs(),
             },
         },
         is_script: instance.is_script,

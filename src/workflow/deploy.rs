@@ -447,6 +447,7 @@ fn policy(target: &Target) -> Policy {
         keep: deploy.keep.clone(),
         upgrade_timeout: deploy.upgrade_timeout,
         health_timeout: deploy.health_timeout,
+        health_settle: deploy.health_settle,
         keep_releases: deploy.keep_releases,
         keep_snapshots: deploy.keep_snapshots,
         upgrades_at_once: target.settings.upgrades_at_once.get(),

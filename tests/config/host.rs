@@ -55,6 +55,7 @@ fn a_small_file_has_defaults_for_the_rest() {
     assert_eq!(host.deploy.user.as_str(), "odoo");
     assert_eq!(host.deploy.group.as_str(), "odoo");
     assert_eq!(host.deploy.health_timeout.as_secs(), 120);
+    assert_eq!(host.deploy.health_settle.as_secs(), 8);
     assert_eq!(host.nginx.unwrap().tls, Tls::None);
     assert_eq!(load(&host_text("19.0", "", "")).unwrap().http_interface, "0.0.0.0");
 }
@@ -85,6 +86,13 @@ fn an_unknown_key_of_the_tool_is_refused_with_the_near_one() {
     let error = error.unwrap_err();
     let hints = error.faults().map(|fault| fault.hint.as_deref().unwrap()).collect::<Vec<_>>();
     assert_eq!(hints, ["did you mean `keep_releases`?", "did you mean `port`?"]);
+}
+
+#[test]
+fn a_host_may_count_as_healthy_at_its_first_answers() {
+    let host = load(&host_text("18.0", "", "health_settle = 0s")).unwrap();
+    assert!(host.deploy.health_settle.is_zero());
+    assert!(load(&host_text("18.0", "", "health_settle = 0")).is_err());
 }
 
 #[test]

@@ -70,6 +70,7 @@ pub struct HealthReport {
 }
 
 const POLL: Duration = Duration::from_millis(250);
+const FIRST_POLL: Duration = Duration::from_millis(20);
 /// A page is followed through so many redirects on its own host: to the same URL
 /// with a session, to a language's.
 const REDIRECTS: usize = 4;
@@ -169,7 +170,9 @@ impl Checker<'_> {
                 let waited = self.begun.elapsed().as_secs();
                 return Err(HealthProblem::NoAnswer { url: url.to_owned(), waited, why });
             }
-            std::thread::sleep(POLL);
+            // One that is nearly there is not kept waiting, one that takes long not asked
+            // all the time.
+            std::thread::sleep((self.begun.elapsed() / 5).clamp(FIRST_POLL, POLL));
         }
     }
 

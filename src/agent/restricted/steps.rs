@@ -238,6 +238,7 @@ impl Check<'_> {
             number: check.number,
             databases: check.databases.clone(),
             timeout: check.timeout,
+            settle: check.settle,
             gevent_port,
             ..live.clone()
         };

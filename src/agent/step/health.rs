@@ -24,12 +24,15 @@ struct Patience {
     least_age: Duration,
 }
 
-/// One that dies seconds after its start is no success. Odoo's main process looks after
-/// its workers every 4 s (`PreforkServer.beat`), and what a module begins at its start
-/// (a thread, a timer, a first connection) fails or gives up after some 5 s: after two
-/// rounds it has shown.
-const NEW: Patience =
-    Patience { settle: Duration::from_secs(3), least_age: Duration::from_secs(8) };
+impl Patience {
+    /// One that dies seconds after its start is no success: how many are watched, the host's
+    /// file says. However long it took to answer, it is watched a little longer.
+    fn with_new(check: &HealthCheck) -> Self {
+        const WATCHED: Duration = Duration::from_secs(3);
+        let least_age = Duration::from_secs(check.settle);
+        Self { settle: WATCHED.min(least_age), least_age }
+    }
+}
 
 /// An earlier release is known to be well.
 const AGAIN: Patience = Patience { settle: Duration::from_secs(1), least_age: Duration::ZERO };
@@ -43,7 +46,7 @@ pub(super) fn check(run: &mut Run<'_>, check: &HealthCheck) -> Result<(), StepEr
     for held in &mut run.held_jobs {
         held.check()?;
     }
-    let report = ask(run, check, &NEW, true)?;
+    let report = ask(run, check, &Patience::with_new(check), true)?;
     for warning in report {
         run.warn(format!("Odoo logged: {warning}"));
     }

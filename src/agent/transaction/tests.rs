@@ -328,6 +328,7 @@ fn a_service_that_catches_up_in_vain_goes_back_to_the_release_it_ran() {
         http_port: 1,
         gevent_port: None,
         timeout: 0,
+        settle: 0,
     };
     let follow = Follow::Restart;
     let step = CatchUp { number: ReleaseNumber(1), follow, before: Some(before.clone()) };

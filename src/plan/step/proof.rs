@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{host::DatabaseName, layout::ReleaseNumber};
+use crate::{
+    host::{DatabaseName, SETTLE},
+    layout::ReleaseNumber,
+};
 
 /// What a host must answer before its release counts as verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,14 @@ pub struct HealthCheck {
     pub gevent_port: Option<u16>,
     /// The longest it may take, in seconds.
     pub timeout: u64,
+    /// How long it must have run, in seconds, since it was started or reloaded.
+    #[serde(default = "settle")]
+    pub settle: u64,
+}
+
+/// What records from before there was a choice meant.
+const fn settle() -> u64 {
+    SETTLE.as_secs()
 }
 
 /// Where a vhost's marker is fetched.

@@ -29,6 +29,7 @@ fn facts(sample: &Sample, is_live: bool) -> Box<AdoptedFacts> {
                 http_port: 8069,
                 gevent_port: Some(8072),
                 timeout: 120,
+                settle: 8,
             },
         },
         is_script: false,
