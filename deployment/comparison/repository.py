@@ -19,7 +19,6 @@ KINDS = {
 BASE = """\
 [options]
 addons_path = addons
-admin_passwd = deploy-is-compared
 data_dir = /var/lib/odoo/deploy
 db_name = bench
 dbfilter = ^bench$
