@@ -28,7 +28,7 @@ def main():
                 measured = bench.measure(servers[:count])
             for kind in KINDS:
                 results[count, delay, kind] = measured[kind]
-    show(results, bench.tools)
+    show(results, bench)
 
 
 def arguments():
@@ -70,6 +70,8 @@ class Bench:
         self.tools = [tool for tool in TOOLS if tool.name in asked.tools]
         self.repository = Repository(asked.state, servers, PROGRAMS[asked.odoo])
         self.log = asked.state / "log"
+        # What `deploy` last told of a changing deploy to one server.
+        self.steps = ""
 
     def prepare(self):
         """Makes the repository and says how the servers are reached."""
@@ -119,6 +121,8 @@ class Bench:
                     seconds = self.deploy(tool, servers)
                     measured[kind][tool.name].append(seconds)
                     say(f"{len(servers)} servers, {tool.name}, {kind}: {seconds:.2f}")
+                    if tool.name == "deploy" and kind == "changing" and len(servers) == 1:
+                        self.steps = self.log.read_text()
                     self.check(tool, servers)
         return measured
 
@@ -165,9 +169,12 @@ class Bench:
                 fail(f"{tool.name} did not deploy to {server.name}:\n{ended.stdout}")
 
 
-def show(results, tools):
+def show(results, bench):
+    tools = bench.tools
     print(f"{CHANGED} of 6,000 files and three configuration files; seconds, {machine()}\n")
     print(table(results, tools), proportions(results, tools), promises(results), sep="\n\n")
+    if bench.steps:
+        print(f"\nThe last changing deploy to one server, step by step:\n\n{bench.steps}")
 
 
 def say(text):
