@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import re
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from table import KINDS, machine, promises, proportions, table
 from tools import HERE, TOOLS, Server, command, control_path, environment
 
 SSH_PORT, HTTP_PORT = 2222, 8080
+STEP = re.compile(r"^ *\d+/\d+ .*$", re.MULTILINE)
 PROGRAMS = {"stand-in": "/usr/bin/odoo-bench", "real": "/usr/bin/odoo"}
 
 
@@ -122,7 +124,7 @@ class Bench:
                     measured[kind][tool.name].append(seconds)
                     say(f"{len(servers)} servers, {tool.name}, {kind}: {seconds:.2f}")
                     if tool.name == "deploy" and kind == "changing" and len(servers) == 1:
-                        self.steps = self.log.read_text()
+                        self.steps = "\n".join(STEP.findall(self.log.read_text()))
                     self.check(tool, servers)
         return measured
 
