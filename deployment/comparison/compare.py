@@ -100,7 +100,9 @@ class Bench:
             ways.append(f"{server.address}:{SSH_PORT}={server.behind}:22")
             ways.append(f"{server.address}:{HTTP_PORT}={server.behind}:{HTTP_PORT}")
         proxy = subprocess.Popen(
-            [sys.executable, HERE / "proxy.py", str(delay), *ways], stdout=subprocess.PIPE
+            [sys.executable, HERE / "proxy.py", str(delay), *ways],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         try:
             if not proxy.stdout.readline():

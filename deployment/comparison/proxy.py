@@ -3,12 +3,15 @@
 Arguments: the round trip in milliseconds, then `ADDRESS:PORT=ADDRESS:PORT` for each way. What
 arrives goes on half a round trip later, in a queue of each direction of its own: the delay
 limits no throughput. A connection is accepted at once by this machine's kernel, so its first
-bytes each way carry the round trip that a distant server's handshake would have cost.
+bytes each way carry the round trip that a distant server's handshake would have cost. It ends
+with whoever started it: when its stdin does.
 """
 
 import asyncio
+import os
 import socket
 import sys
+import threading
 
 CHUNK = 256 * 1024
 
@@ -80,11 +83,14 @@ async def serve(way, delay):
 async def main():
     delay = float(sys.argv[1]) / 2000
     servers = [await serve(way, delay) for way in sys.argv[2:]]
+    threading.Thread(target=end_with_stdin, daemon=True).start()
     print("ready", flush=True)
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
-try:
-    asyncio.run(main())
-except KeyboardInterrupt:
-    pass
+def end_with_stdin():
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+asyncio.run(main())
