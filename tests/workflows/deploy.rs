@@ -101,8 +101,8 @@ fn hostile_inputs_and_branches_choose_nothing() {
 const KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nkeykeykey\n-----END-----";
 const SECRETS: &str = "DB_PASSWORD=hunter2\nOTHER=$(touch touched)";
 
+/// Runs the step with whatever stands for `deploy`.
 fn deploy(runner: &Runner, hosts: &str, inputs: [&str; 3]) -> Ran {
-    runner.recorder("deploy");
     runner.double("ssh-add", &format!("cat >'{}'", runner.path("added-key").display()));
     let workflow = platform("workflows/deploy.yml");
     let [branch, modules, plan] = inputs;
@@ -121,6 +121,7 @@ fn deploy(runner: &Runner, hosts: &str, inputs: [&str; 3]) -> Ran {
 #[test]
 fn a_host_is_deployed_as_the_inputs_say() {
     let runner = Runner::with_platform();
+    runner.parser();
     let ran = deploy(&runner, "a.example.com", ["", "changed", "false"]);
     assert!(ran.success, "{ran:?}");
     assert_eq!(
@@ -129,6 +130,7 @@ fn a_host_is_deployed_as_the_inputs_say() {
     );
 
     let runner = Runner::with_platform();
+    runner.parser();
     let ran = deploy(&runner, "a.example.com,b.example.com", ["hotfix/x", "sale,stock", "true"]);
     assert!(ran.success, "{ran:?}");
     assert_eq!(
@@ -139,10 +141,21 @@ fn a_host_is_deployed_as_the_inputs_say() {
 }
 
 #[test]
+fn a_command_line_that_deploy_does_not_take_fails_the_step() {
+    let runner = Runner::with_platform();
+    runner.parser();
+    let ran = deploy(&runner, "a.example.com", ["not a branch", "changed", "false"]);
+    assert!(!ran.success && ran.log.contains("--branch"), "{ran:?}");
+    let ran = runner.shell("deploy --hosts=a.example.com --no-such-flag");
+    assert!(!ran.success && ran.log.contains("--no-such-flag"), "{ran:?}");
+}
+
+#[test]
 fn secrets_go_where_they_belong_and_nowhere_else() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let runner = Runner::with_platform();
+    runner.recorder("deploy");
     let ran = deploy(&runner, "a.example.com", ["", "changed", "false"]);
     assert!(ran.success, "{ran:?}");
     assert_eq!(runner.read("added-key").trim_end(), KEY);
@@ -160,6 +173,7 @@ fn secrets_go_where_they_belong_and_nowhere_else() {
 fn hostile_inputs_reach_deploy_as_one_word() {
     for hostile in HOSTILE {
         let runner = Runner::with_platform();
+        runner.recorder("deploy");
         let ran = deploy(&runner, "a.example.com", [hostile, hostile, "false"]);
         assert!(ran.success, "{ran:?}");
         assert_eq!(

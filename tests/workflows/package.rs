@@ -34,6 +34,8 @@ fn a_release_has_what_it_promises_and_is_the_same_twice() {
     let field = |name: &str| runner.shell(&format!("dpkg-deb --field {deb} {name}")).log;
     assert_eq!(field("Package"), "odoo-deploy\n");
     assert_eq!(field("Version"), format!("{}\n", env!("CARGO_PKG_VERSION")));
+    let maintainer = env!("CARGO_PKG_AUTHORS").split(':').next().unwrap();
+    assert_eq!(field("Maintainer"), format!("{maintainer}\n"));
     assert_eq!(field("Depends"), "git, openssh-client\n");
     assert_eq!(field("Architecture"), runner.shell("dpkg --print-architecture").log);
 

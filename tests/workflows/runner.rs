@@ -78,6 +78,24 @@ impl Runner {
         self.double(name, &format!("printf '%s\\n' \"$@\" >>'{}'", log.display()));
     }
 
+    /// Puts a `deploy` there that records its arguments too, and fails unless the real one takes
+    /// them: it reads its command line before it finds that there is no platform repository.
+    pub(crate) fn parser(&self) {
+        let elsewhere = self.path("elsewhere");
+        fs::create_dir_all(&elsewhere).unwrap();
+        let log = self.path("deploy.log");
+        self.double(
+            "deploy",
+            &format!(
+                "printf '%s\\n' \"$@\" >>'{}'\nsaid=$('{}' -C '{}' \"$@\" 2>&1 </dev/null)\n\
+                 [[ $said == *'no `config/deploy.toml` in '* ]] || {{ echo \"$said\"; exit 2; }}",
+                log.display(),
+                env!("CARGO_BIN_EXE_deploy"),
+                elsewhere.display(),
+            ),
+        );
+    }
+
     /// Runs a step. `values` are those of the expressions in its `env`, each of which has to
     /// have one; `event` is that of the workflow.
     pub(crate) fn run(&self, step: &Step, event: &[(&str, &str)], values: &[(&str, &str)]) -> Ran {
