@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, ObjectType, Oid};
 
 use super::{
-    Branch, CommitId, Remote, SourceError, SourceTree,
+    Branch, CommitId, Remote, SourceError, SourceTree, TreeId,
     mirror::{History, Mirror},
     text,
     trees::{objects_error, oid},
@@ -117,6 +117,12 @@ impl Cache {
     /// When a submodule cannot be had, or the tree holds what cannot be deployed.
     pub fn tree(&self, commit: CommitId) -> Result<SourceTree, SourceError> {
         SourceTree::compose(&self.directory, &self.path, &self.remote, commit)
+    }
+
+    /// Returns a tree that was composed of a commit before; none where the cache has lost it.
+    #[must_use]
+    pub fn tree_again(&self, commit: CommitId, id: TreeId) -> Option<SourceTree> {
+        SourceTree::open(&self.directory, &self.path, commit, id)
     }
 
     pub(super) fn objects_directory(&self) -> PathBuf {

@@ -37,6 +37,18 @@ impl SourceTree {
         Ok(Self { repository, id: TreeId::from_bytes(bytes(root)), commit })
     }
 
+    /// Opens a tree that was composed, and checked, before; none where it is not there any more.
+    pub(super) fn open(
+        directory: &Path,
+        path: &Path,
+        commit: CommitId,
+        id: TreeId,
+    ) -> Option<Self> {
+        let repository = Composer::new(directory, path).ok()?.into_repository();
+        let is_there = repository.find_tree(oid(id.as_bytes())).is_ok();
+        is_there.then_some(Self { repository, id, commit })
+    }
+
     /// Returns the id of the composed tree: equal for equal content.
     #[must_use]
     pub const fn id(&self) -> TreeId {

@@ -143,10 +143,8 @@ pub async fn prepare(
         tips: request.tips.as_deref(),
     };
     let target = Target::find(project, &request.host, &wish)?;
-    let renderer = target.renderer(project)?;
-    let wanted = Wanted::of(&target, &renderer)?;
+    let wanted = Wanted::of(project, &target)?;
     listen(Notice::Observing);
-    drop(renderer);
     let (mut agent, observed) = observe(project, request, &target, &wanted, listen).await?;
     let scene = Scene { project, request, target: &target, observed: &observed };
     let compared = scene.compare(wanted, &mut agent).await?;
@@ -181,11 +179,12 @@ impl Scene<'_> {
         agent: &mut Agent,
     ) -> Result<Compared, WorkflowError> {
         let Scene { project, request, target, observed } = *self;
-        let live = live_code(target, observed)?;
+        let live = live_code(project, target, observed)?;
         let comparison = modules::Comparison {
             host: &request.host,
             tree: &target.tree,
             cache: &target.cache,
+            readings: &project.readings,
             directories: &wanted.directories,
             addons: &wanted.addons,
             live: live.as_ref(),
@@ -222,14 +221,15 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn of(target: &Target, renderer: &Renderer<'_>) -> Result<Self, WorkflowError> {
-        let options = target.options(renderer)?;
+    pub(super) fn of(project: &Project, target: &Target) -> Result<Self, WorkflowError> {
+        let renderer = target.renderer(project)?;
+        let options = target.options(&renderer)?;
         let directories = target.addons_directories();
         Ok(Self {
             service: renderer.service(&options),
             access: renderer.access(&options),
             certificate: CertificateWish::of(target, renderer.secrets)?,
-            addons: target.tree.addons(&directories)?,
+            addons: project.readings.addons(&target.tree, &directories)?,
             directories,
             options,
         })
@@ -382,13 +382,17 @@ pub(super) async fn free_of_lock(
 
 /// Reads the live release's addons from Git; none where there is no live
 /// release, or its commit cannot be had any more.
-fn live_code(target: &Target, observed: &Observed) -> Result<Option<Live>, WorkflowError> {
+fn live_code(
+    project: &Project,
+    target: &Target,
+    observed: &Observed,
+) -> Result<Option<Live>, WorkflowError> {
     let adopted = || adopted_live(observed)?.record.commit;
     let commit = live_record(observed).map(|record| record.commit).or_else(adopted);
     let Some(commit) = commit else { return Ok(None) };
     let Ok(commit) = target.cache.commit(&commit.to_string()) else { return Ok(None) };
-    let tree = target.cache.tree(commit)?;
-    let addons = tree.addons(&target.addons_directories())?;
+    let tree = project.readings.tree(&target.cache, commit)?;
+    let addons = project.readings.addons(&tree, &target.addons_directories())?;
     Ok(Some(Live { commit, addons }))
 }
 

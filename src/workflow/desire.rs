@@ -63,7 +63,7 @@ impl Tips {
     /// # Errors
     /// Fails where the remote cannot be reached, or has no such branch.
     pub fn fetch(project: &Project, branches: BTreeSet<Branch>) -> Result<Self, WorkflowError> {
-        let remote = project.repository.remote()?;
+        let remote = project.remote()?;
         let branches: Vec<_> = branches.into_iter().collect();
         let cache = Cache::fetch(&project.cache, &remote, &branches)?;
         let tips = branches.into_iter().map(|branch| {
@@ -78,7 +78,7 @@ impl Tips {
     /// # Errors
     /// Fails where the remote cannot be reached, or a branch left its commit behind.
     pub fn verify(&self, project: &Project) -> Result<(), WorkflowError> {
-        let remote = project.repository.remote()?;
+        let remote = project.remote()?;
         let branches: Vec<_> = self.0.keys().cloned().collect();
         let cache = Cache::fetch(&project.cache, &remote, &branches)?;
         self.0.iter().try_for_each(|(branch, commit)| pinned(&cache, *commit, branch).map(drop))
@@ -132,7 +132,7 @@ impl Target {
         };
         // Said at once where it is plain from here; what counts is checked below.
         project.settings.branch_policy(&local.environment, &branch)?;
-        let remote = project.repository.remote()?;
+        let remote = project.remote()?;
         let mut branches = vec![branch.clone()];
         if branch != own_branch {
             branches.push(own_branch.clone());
@@ -144,7 +144,7 @@ impl Target {
         };
         let settings = match config_from {
             ConfigFrom::Preview => project.settings.clone(),
-            _ => Settings::load(&cache.tree(tip(&own_branch)?)?)?,
+            _ => project.readings.settings(&cache, tip(&own_branch)?)?,
         };
         settings.branch_policy(&local.environment, &branch)?;
         let commit = match revision {
@@ -152,7 +152,7 @@ impl Target {
             Revision::Pinned { commit, .. } => pinned(&cache, *commit, &branch)?,
             Revision::Commit(text) => named(&cache, text, &branch)?,
         };
-        let tree = cache.tree(commit)?;
+        let tree = project.readings.tree(&cache, commit)?;
         let host = match config_from {
             ConfigFrom::Commit => Host::load(&tree, name)?,
             ConfigFrom::WorkingTree => {
@@ -165,7 +165,8 @@ impl Target {
         agree(&local, &host, &place, "commit and push the host's file, or pull the branch")?;
         let warnings = lint(&host)?;
         let summary = cache.log(None, commit, 1)?.commits.into_iter().next();
-        let working_state = project.repository.working_state(&branch, &cache)?;
+        let at = (&branch, tip(&branch)?);
+        let working_state = project.readings.working_state(&project.repository, at, &cache)?;
         Ok(Self {
             host,
             settings,
@@ -184,13 +185,14 @@ impl Target {
     /// Reads the host as an earlier release of it was deployed. That was verified
     /// on the host itself, so it may go live again whatever `allow` and the linter say now.
     pub(super) fn of_release(
+        project: &Project,
         footing: Footing,
         record: &ReleaseRecord,
     ) -> Result<Self, WorkflowError> {
         let Footing { local, settings, cache } = footing;
         let had = |error: SourceError| lost(record, &error);
         let commit = cache.commit(&record.commit.to_string()).map_err(had)?;
-        let tree = cache.tree(commit).map_err(had)?;
+        let tree = project.readings.tree(&cache, commit).map_err(had)?;
         let host = Host::load(&tree, &local.name)?;
         let place = format!("in release {}", record.number);
         agree(&local, &host, &place, "a host that moved since does not go back by a rollback")?;
@@ -261,7 +263,7 @@ impl Footing {
     pub(super) fn fetch(project: &Project, name: &HostName) -> Result<Self, WorkflowError> {
         let local = Host::load(&project.files, name)?;
         let own_branch = &project.settings.environment(&local.environment)?.branch;
-        let remote = project.repository.remote()?;
+        let remote = project.remote()?;
         let fetched = Cache::fetch(&project.cache, &remote, std::slice::from_ref(own_branch));
         let cache = fetched.or_else(|error| {
             let cache = Cache::fetch(&project.cache, &remote, &[])?;
@@ -273,7 +275,7 @@ impl Footing {
             tracing::warn!("policy and servers are as they were fetched last: {error}");
             Ok(cache)
         })?;
-        let settings = Settings::load(&cache.tree(cache.tip(own_branch)?)?)?;
+        let settings = project.readings.settings(&cache, cache.tip(own_branch)?)?;
         Ok(Self { local, settings, cache })
     }
 

@@ -30,7 +30,9 @@ mod modules;
 mod origin;
 mod outside;
 mod project;
+mod readings;
 
 pub use error::WorkflowError;
 pub use outside::Outside;
 pub use project::{Operator, Project, Surroundings};
+pub use readings::Readings;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::WorkflowError;
+use super::{Readings, WorkflowError};
 use crate::{
     host::{HostName, ModuleName},
     odoo::functions_called,
@@ -26,6 +26,7 @@ pub(super) struct Comparison<'a> {
     pub(super) host: &'a HostName,
     pub(super) tree: &'a SourceTree,
     pub(super) cache: &'a Cache,
+    pub(super) readings: &'a Readings,
     pub(super) directories: &'a [PathBuf],
     pub(super) addons: &'a [Addon],
     pub(super) live: Option<&'a Live>,
@@ -40,11 +41,11 @@ pub(super) async fn diffs(
     comparison: &Comparison<'_>,
     agent: &mut Agent,
 ) -> Result<ModuleDiffs, WorkflowError> {
-    let Comparison { tree, cache, directories, addons, live, observed, .. } = *comparison;
+    let Comparison { tree, addons, live, observed, .. } = *comparison;
     let mut diffs = ModuleDiffs::new();
     let mut pairs = Vec::new();
     let mut owners = Vec::new();
-    let mut seen_addons = SeenAddons { cache, directories, live, known: BTreeMap::new() };
+    let mut seen_addons = SeenAddons { comparison, known: BTreeMap::new() };
     for ((commit, _), addon) in unseen(addons, live, observed) {
         let Some(old) = seen_addons.find(commit, &addon.name) else { continue };
         let files = tree.changes(old.tree, addon.tree)?;
@@ -108,9 +109,7 @@ fn unseen<'a>(
 
 /// Addons as databases last saw them, read from Git once for each commit.
 struct SeenAddons<'a> {
-    cache: &'a Cache,
-    directories: &'a [PathBuf],
-    live: Option<&'a Live>,
+    comparison: &'a Comparison<'a>,
     known: BTreeMap<CommitId, Vec<Addon>>,
 }
 
@@ -118,13 +117,14 @@ impl SeenAddons<'_> {
     /// Finds an addon at a commit; none where it cannot be had any more: then
     /// the module is upgraded without further questions.
     fn find(&mut self, commit: CommitId, name: &ModuleName) -> Option<Addon> {
-        if let Some(live) = self.live.filter(|live| live.commit == commit) {
+        let Comparison { cache, readings, directories, live, .. } = *self.comparison;
+        if let Some(live) = live.filter(|live| live.commit == commit) {
             return live.addons.iter().find(|addon| addon.name == *name).cloned();
         }
         let addons = self.known.entry(commit).or_insert_with(|| {
-            let commit = self.cache.commit(&commit.to_string());
-            let tree = commit.and_then(|commit| self.cache.tree(commit));
-            tree.and_then(|tree| tree.addons(self.directories)).unwrap_or_default()
+            let commit = cache.commit(&commit.to_string());
+            let tree = commit.and_then(|commit| readings.tree(cache, commit));
+            tree.and_then(|tree| readings.addons(&tree, directories)).unwrap_or_default()
         });
         addons.iter().find(|addon| addon.name == *name).cloned()
     }

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::WorkflowError;
+use super::{Readings, WorkflowError};
 use crate::{
-    host::WorkingTree, secret::Secrets, settings::Settings, source::Repository, transport::Machine,
+    host::WorkingTree,
+    secret::Secrets,
+    settings::Settings,
+    source::{Remote, Repository, SourceError},
+    transport::Machine,
 };
 
 /// Where secrets may stand besides the environment; never committed.
@@ -39,6 +43,8 @@ pub struct Project {
     pub machine: Machine,
     /// Where bare copies of remotes are kept.
     pub cache: PathBuf,
+    /// What was read of Git so far.
+    pub readings: Readings,
 }
 
 /// What a command brings along from its environment.
@@ -82,6 +88,11 @@ impl Project {
             operator: surroundings.operator,
             machine: surroundings.machine,
             cache: surroundings.cache,
+            readings: Readings::default(),
         })
+    }
+    /// Returns the remote to deploy from.
+    pub(super) fn remote(&self) -> Result<Remote, SourceError> {
+        self.readings.remote(&self.repository)
     }
 }

@@ -79,9 +79,9 @@ impl Journey<'_> {
         let live = releases.live;
         let (to, record) = choose(&releases, self.request.to)
             .map_err(|one| WorkflowError::Obstacles(vec![one]))?;
-        let target = Target::of_release(footing, record)?;
         let (project, request) = (self.project, &self.request.deploy);
-        let wanted = Wanted::of(&target, &target.renderer(project)?)?;
+        let target = Target::of_release(project, footing, record)?;
+        let wanted = Wanted::of(project, &target)?;
         let access = wanted.access.clone();
         let question = wanted.question(&target, request);
         let reply = self.ask(&question).await?;

@@ -172,7 +172,7 @@ pub fn find_pending(project: &Project, hosts: &mut [HostStatus]) {
     for host in hosts {
         let Some((branch, live)) = host.live_from() else { continue };
         let cache = caches.entry(branch.clone()).or_insert_with(|| {
-            let remote = project.repository.remote().map_err(|error| with_causes(&error))?;
+            let remote = project.remote().map_err(|error| with_causes(&error))?;
             Cache::fetch(&project.cache, &remote, std::slice::from_ref(&branch))
                 .map_err(|error| with_causes(&error))
         });

@@ -13,7 +13,7 @@ use crate::{
     hooks::Hook,
     host::ServerName,
     workflow::{
-        Project,
+        Project, WorkflowError,
         deploy::{DeployRequest, Notice, Prepared, prepare},
         saved::SavedPlan,
     },
@@ -43,7 +43,7 @@ pub async fn survey(
             };
             let found = match before.await {
                 Ok(()) => look(project, &request, place, hearing).await,
-                Err(error) => Err(HostReport::of_error(&error)),
+                Err(error) => Err(hinder(place, &error, hearing)),
             };
             Surveyed { request, server, found }
         }
@@ -71,12 +71,15 @@ async fn look(
             prepared.leave().await;
             Ok(digest)
         }
-        Err(error) => {
-            let report = HostReport::of_error(&error);
-            hear(hearing, FleetNotice::Hindered { place, report: &report });
-            Err(report)
-        }
+        Err(error) => Err(hinder(place, &error, hearing)),
     }
+}
+
+/// Reports what stands in a host's way.
+fn hinder(place: usize, error: &WorkflowError, hearing: &Hearing<'_>) -> HostReport {
+    let report = HostReport::of_error(error);
+    hear(hearing, FleetNotice::Hindered { place, report: &report });
+    report
 }
 
 impl Digest {
