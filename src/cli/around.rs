@@ -96,7 +96,10 @@ impl<'a> Around<'a> {
             return;
         }
         let ending = announcement.ending();
-        self.tell_others(announcement, terminal).await;
+        let now = jiff::Timestamp::now().as_second();
+        if let Some(news) = News::of(self.project, vec![announcement], now) {
+            tell_others(self.project, &news, self.arguments.notify, terminal).await;
+        }
         let hook = match ending {
             Ending::Unchanged => return,
             Ending::Deployed | Ending::NotVerified => Hook::AfterDeploy,
@@ -109,24 +112,6 @@ impl<'a> Around<'a> {
         };
         if let Err(error) = self.run(hook, Some(ending.as_str()), terminal).await {
             terminal.warning(&with_causes(&error));
-        }
-    }
-
-    /// Tells the channels and the desktop.
-    async fn tell_others(&self, announcement: Announcement, terminal: &mut Terminal) {
-        let now = jiff::Timestamp::now().as_second();
-        let Some(news) = News::of(self.project, vec![announcement], now) else { return };
-        for problem in announce_run(self.project, &news).await {
-            terminal.warning(&problem);
-        }
-        let settings = &self.project.settings;
-        let wanted = settings.desktop_notification && terminal.is_interactive();
-        if self.arguments.notify || wanted {
-            let (message, _) = news.message(self.project);
-            let note = show_on_desktop(&message, desktop_session());
-            if let Some(note) = note.filter(|_| self.arguments.notify) {
-                terminal.warning(&note);
-            }
         }
     }
 
@@ -148,6 +133,27 @@ impl<'a> Around<'a> {
         let ran = hooks.run(hook, &context, stop, &mut |line| terminal.hook(hook, line)).await;
         terminal.idle();
         ran
+    }
+}
+
+/// Tells the channels, in one message each, and the desktop: where the operator sits at one, or
+/// asks for it. What cannot be told is a warning.
+pub(super) async fn tell_others(
+    project: &Project,
+    news: &News,
+    notify: bool,
+    terminal: &mut Terminal,
+) {
+    for problem in announce_run(project, news).await {
+        terminal.warning(&problem);
+    }
+    let wanted = project.settings.desktop_notification && terminal.is_interactive();
+    if notify || wanted {
+        let (message, _) = news.message(project);
+        let note = show_on_desktop(&message, desktop_session());
+        if let Some(note) = note.filter(|_| notify) {
+            terminal.warning(&note);
+        }
     }
 }
 

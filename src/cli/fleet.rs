@@ -22,7 +22,7 @@ use super::{
         ConfigSource, DeployArguments, FleetArguments, PlanArguments, ResumeArguments,
         TargetArguments,
     },
-    around::request_object,
+    around::{request_object, tell_others},
     deploy::{request, request_for},
     hosts, json,
     surroundings::surroundings,
@@ -37,7 +37,7 @@ use crate::{
     transport::Links,
     workflow::{
         Project, WorkflowError,
-        announce::{FleetEnded, News, announce_run},
+        announce::{FleetEnded, News},
         deploy::{DeployRequest, Revision, Tips},
         fleet::{
             Drive, FleetHooks, FleetNotice, FleetWish, HostReport, Surveyed, Wish, carry_out,
@@ -98,9 +98,9 @@ pub(super) async fn run(
     let hosts = chosen.iter().map(|host| (host.host.clone(), host.server.clone()));
     let root = project.repository.root().to_owned();
     let run = Run::new(id, root, wish, fleet.rules(), hosts);
-    let consent =
-        Consent { dry_run: arguments.dry_run, yes: arguments.yes, hooks: !arguments.no_hooks };
-    let ended = deploy(&project, run, requests, consent, terminal).await;
+    let DeployArguments { dry_run, yes, notify, .. } = *arguments;
+    let choices = Choices { dry_run, yes, notify, hooks: !arguments.no_hooks };
+    let ended = deploy(&project, run, requests, choices, terminal).await;
     project.machine.links.close().await;
     ended
 }
@@ -126,18 +126,20 @@ pub(super) async fn resume(
         .into_iter()
         .map(|(host, server)| Ok((again(&run.wish, request_for(&host)?), server)))
         .collect::<Result<Vec<_>, WorkflowError>>()?;
-    let consent =
-        Consent { dry_run: arguments.dry_run, yes: arguments.yes, hooks: !arguments.no_hooks };
-    let ended = deploy(&project, run, requests, consent, terminal).await;
+    let ResumeArguments { dry_run, yes, notify, .. } = *arguments;
+    let choices = Choices { dry_run, yes, notify, hooks: !arguments.no_hooks };
+    let ended = deploy(&project, run, requests, choices, terminal).await;
     project.machine.links.close().await;
     ended
 }
 
-/// What is asked before anything is done.
+/// What the operator chose for the run as a whole.
 #[derive(Debug, Clone, Copy)]
-struct Consent {
+struct Choices {
     dry_run: bool,
     yes: bool,
+    /// Whether the desktop hears of it, also without a terminal.
+    notify: bool,
     hooks: bool,
 }
 
@@ -244,14 +246,14 @@ async fn deploy(
     project: &Project,
     run: Run<FleetWish>,
     requests: Vec<(DeployRequest, ServerName)>,
-    consent: Consent,
+    choices: Choices,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, WorkflowError> {
     let interrupts = terminal.interrupts();
     interrupts.gate().close();
     let hosts: Vec<_> = requests.iter().map(|(request, _)| request.host.clone()).collect();
     let request = |request: &DeployRequest| request_object(project, Action::Deploy, request);
-    let hooks = (consent.hooks && !consent.dry_run && Hooks::are_any(project)).then(|| {
+    let hooks = (choices.hooks && !choices.dry_run && Hooks::are_any(project)).then(|| {
         FleetHooks { hooks: Hooks::of(project, &hosts), request: &request, plan: &json::plan }
     });
     let looked = select! {
@@ -268,20 +270,21 @@ async fn deploy(
     }
     let nothing =
         surveyed.iter().all(|one| one.found.as_ref().map_or(true, |found| found.is_empty));
-    if course.stop().is_some() || nothing || consent.dry_run {
-        return Ok(show::untouched(&surveyed, consent.dry_run, terminal));
+    if course.stop().is_some() || nothing || choices.dry_run {
+        return Ok(show::untouched(&surveyed, choices.dry_run, terminal));
     }
-    if !confirmed(&surveyed, consent, terminal).await {
+    if !confirmed(&surveyed, choices, terminal).await {
         return Err(WorkflowError::Declined);
     }
-    let mut attempt = Attempt { project, hooks: hooks.as_ref(), run, surveyed, course };
+    let notify = choices.notify;
+    let mut attempt = Attempt { project, hooks: hooks.as_ref(), notify, run, surveyed, course };
     attempt.carry_out(terminal).await
 }
 
-async fn confirmed(surveyed: &[Surveyed], consent: Consent, terminal: &mut Terminal) -> bool {
+async fn confirmed(surveyed: &[Surveyed], choices: Choices, terminal: &mut Terminal) -> bool {
     let found = surveyed.iter().filter_map(|one| one.found.as_ref().ok());
     let asks = found.clone().any(|digest| digest.confirm && !digest.is_empty);
-    if consent.yes || !asks || !terminal.is_interactive() {
+    if choices.yes || !asks || !terminal.is_interactive() {
         return true;
     }
     let number = found.filter(|digest| !digest.is_empty).count();
@@ -292,6 +295,7 @@ async fn confirmed(surveyed: &[Surveyed], consent: Consent, terminal: &mut Termi
 struct Attempt<'a> {
     project: &'a Project,
     hooks: Option<&'a FleetHooks<'a>>,
+    notify: bool,
     run: Run<FleetWish>,
     surveyed: Vec<Surveyed>,
     course: Course,
@@ -366,7 +370,9 @@ impl Attempt<'_> {
         let finished =
             Finished { run: &self.run, surveyed: &self.surveyed, turns: &turns, reports, took };
         let code = conclude(&finished, terminal);
-        tell_others(self.project, &finished, redactor, terminal).await;
+        if let Some(news) = news(self.project, &finished, redactor) {
+            tell_others(self.project, &news, self.notify, terminal).await;
+        }
         Ok(code)
     }
 
@@ -380,14 +386,8 @@ impl Attempt<'_> {
     }
 }
 
-/// Tells those who want to hear of it how the run ended, in one message each. That never
-/// changes the exit code.
-async fn tell_others(
-    project: &Project,
-    finished: &Finished<'_>,
-    redactor: Redactor,
-    terminal: &mut Terminal,
-) {
+/// Says how the run ended to those who want to hear of it.
+fn news(project: &Project, finished: &Finished<'_>, redactor: Redactor) -> Option<News> {
     let ended = FleetEnded {
         hosts: finished.summaries(project),
         message: finished.run.wish.message.clone(),
@@ -395,10 +395,7 @@ async fn tell_others(
         duration: u64::try_from(finished.took.as_millis()).unwrap_or(u64::MAX),
         time: jiff::Timestamp::now().as_second(),
     };
-    let Some(news) = News::of_fleet(project, ended) else { return };
-    for problem in announce_run(project, &news).await {
-        terminal.warning(&problem);
-    }
+    News::of_fleet(project, ended)
 }
 
 fn note(run: &mut Run<FleetWish>, host: &HostName, report: &HostReport) {

@@ -117,6 +117,9 @@ pub(in crate::cli) struct ResumeArguments {
     /// Do not ask for confirmation.
     #[arg(long, short)]
     pub(in crate::cli) yes: bool,
+    /// Show a desktop notification at the end, also without a terminal.
+    #[arg(long)]
+    pub(in crate::cli) notify: bool,
     /// Leave the hooks of the repository out.
     #[arg(long)]
     pub(in crate::cli) no_hooks: bool,
