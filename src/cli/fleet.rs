@@ -186,6 +186,7 @@ fn wish(
             hint: Some("give `--host`".to_owned()),
         });
     }
+    chosen.iter().for_each(|host| project.connect_ahead(&host.server));
     let own = chosen.iter().map(|host| host.branch.clone());
     let branches: BTreeSet<_> = own.chain(target.branch.clone()).collect();
     let sample = request(target, &chosen[0].host)?;

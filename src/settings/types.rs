@@ -62,7 +62,7 @@ pub enum Server {
 }
 
 /// A server reached by SSH. What is not set here comes from the user's ssh configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SshServer {
     /// `address`: a hostname, an address or an alias of the ssh configuration.
     pub address: String,

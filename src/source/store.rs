@@ -16,6 +16,8 @@ use super::{
     trees::{is_complete, objects_error, oid, reach},
 };
 
+/// How many packs a store may have before they are made one.
+const MOST_PACKS: usize = 12;
 /// How much of a pack is read at once, in bytes.
 const CHUNK: usize = 128 * 1024;
 
@@ -87,6 +89,31 @@ impl Store {
     #[must_use]
     pub fn has_tree(&self, tree: TreeId) -> bool {
         is_complete(&self.repository, oid(tree.as_bytes()))
+    }
+
+    /// Drops what broken-off transfers left and, once that is worth writing all anew, what
+    /// none of the trees leads to ([`Store::keep_only`]).
+    ///
+    /// # Errors
+    /// As [`Store::keep_only`].
+    pub fn tidy(&mut self, trees: &[TreeId]) -> Result<(), SourceError> {
+        if self.is_worth_repacking()? { self.keep_only(trees) } else { self.remove_leftovers() }
+    }
+
+    /// A deploy brings a small pack: many of them are slow to look through, and large ones
+    /// may be of releases that are gone.
+    fn is_worth_repacking(&self) -> Result<bool, SourceError> {
+        let mut packs = self.pack_files()?;
+        packs.retain(|path| path.extension().is_some_and(|extension| extension == "pack"));
+        let size = |path: &PathBuf| {
+            fs::metadata(path)
+                .map(|data| data.len())
+                .map_err(|source| SourceError::file("look at", path, source))
+        };
+        let sizes = packs.iter().map(size).collect::<Result<Vec<_>, _>>()?;
+        let largest = sizes.iter().max().copied().unwrap_or_default();
+        let others = sizes.iter().sum::<u64>() - largest;
+        Ok(sizes.len() > MOST_PACKS || others >= largest)
     }
 
     /// Drops everything that none of the trees leads to, and what broken-off transfers left.

@@ -13,7 +13,10 @@ use tokio::{
 };
 
 use super::{Machine, TransportError, ssh::Connection};
-use crate::{host::ServerName, settings::SshServer};
+use crate::{
+    host::ServerName,
+    settings::{Server, SshServer},
+};
 
 /// How many connections are being made at once. sshd turns some of more than ten away
 /// (`MaxStartups 10:30:100`), and a jump host sees all of them.
@@ -26,12 +29,21 @@ const WANTED: Duration = Duration::from_secs(2);
 
 /// Where conversations get their connections from. By itself each has its own.
 #[derive(Debug, Clone, Default)]
-pub struct Links(Option<Arc<Shared>>);
+pub struct Links {
+    shared: Option<Arc<Shared>>,
+    ahead: Arc<Mutex<HashMap<Target, Opening>>>,
+}
+
+/// A server as it is reached: what a branch says of it may differ from another's word.
+type Target = (ServerName, SshServer);
+
+/// A connection that is being made before somebody asks for it.
+type Opening = JoinHandle<Result<Connection, TransportError>>;
 
 #[derive(Debug)]
 struct Shared {
     starts: Semaphore,
-    slots: Mutex<HashMap<ServerName, Arc<AsyncMutex<Slot>>>>,
+    slots: Mutex<HashMap<Target, Arc<AsyncMutex<Slot>>>>,
 }
 
 /// The connection of a server, or why there is none.
@@ -87,8 +99,27 @@ impl Links {
     /// Shares one connection for each server until [`Links::close`].
     #[must_use]
     pub fn shared() -> Self {
-        let starts = Semaphore::new(STARTS);
-        Self(Some(Arc::new(Shared { starts, slots: Mutex::default() })))
+        let shared = Shared { starts: Semaphore::new(STARTS), slots: Mutex::default() };
+        Self { shared: Some(Arc::new(shared)), ahead: Arc::default() }
+    }
+
+    /// Begins to connect to a server that will be asked for, while something else is done.
+    /// How it ends, whoever asks for it hears.
+    pub fn begin(machine: &Machine, name: &ServerName, server: &Server) {
+        let Server::Ssh(server) = server else { return };
+        let target = (name.clone(), server.clone());
+        let links = &machine.links;
+        let shares = |shared: &Arc<Shared>| {
+            shared.slots.lock().expect("no one panics").contains_key(&target)
+        };
+        if links.shared.as_ref().is_some_and(shares) {
+            return;
+        }
+        let mut ahead = links.ahead.lock().expect("no one panics");
+        ahead.entry(target.clone()).or_insert_with(|| {
+            let machine = machine.clone();
+            tokio::spawn(async move { machine.links.open(&target, &machine).await })
+        });
     }
 
     /// Returns a connection to the server.
@@ -98,9 +129,21 @@ impl Links {
         server: &SshServer,
         machine: &Machine,
     ) -> Result<Connection, TransportError> {
-        let Some(shared) = &self.0 else { return Connection::open(name, server, machine).await };
+        let target = (name.clone(), server.clone());
+        let begun = self.ahead.lock().expect("no one panics").remove(&target);
+        match begun {
+            Some(opening) => opening.await.expect("connecting does not panic"),
+            None => self.open(&target, machine).await,
+        }
+    }
+
+    async fn open(&self, target: &Target, machine: &Machine) -> Result<Connection, TransportError> {
+        let (name, server) = target;
+        let Some(shared) = &self.shared else {
+            return Connection::open(name, server, machine).await;
+        };
         let slot = Arc::clone(
-            shared.slots.lock().expect("no one panics").entry(name.clone()).or_default(),
+            shared.slots.lock().expect("no one panics").entry(target.clone()).or_default(),
         );
         // Whoever comes second waits for the first, and takes what that one got.
         let mut slot = slot.lock().await;
@@ -136,7 +179,7 @@ impl Links {
 
     /// Closes every connection that nobody uses any more.
     pub async fn close(&self) {
-        let Some(shared) = &self.0 else { return };
+        let Some(shared) = &self.shared else { return };
         let slots = std::mem::take(&mut *shared.slots.lock().expect("no one panics"));
         for slot in slots.into_values() {
             if let Slot::Open(held) = std::mem::take(&mut *slot.lock().await) {

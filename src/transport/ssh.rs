@@ -40,6 +40,12 @@ pub(super) struct Line {
     _directory: Arc<ControlDirectory>,
 }
 
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
 impl Connection {
     /// Connects. The user's own ssh configuration, agent and jump hosts count;
     /// host keys are always checked.
@@ -183,10 +189,11 @@ impl Line {
         said
     }
 
-    /// Waits for the agent to end and closes the connection.
+    /// Closes the connection, unless it is shared. Whoever closes has heard all that he
+    /// asked for: the agent's end, which would be a round trip more, is not waited for.
     pub(super) async fn close(self) {
         let session = self.child.session();
-        let _ = tokio::time::timeout(KEEP_ALIVE, self.child.wait()).await;
+        let _ = self.child.disconnect().await;
         if let Ok(session) = Arc::try_unwrap(session) {
             let _ = session.close().await;
         }

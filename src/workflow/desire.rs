@@ -132,6 +132,7 @@ impl Target {
         };
         // Said at once where it is plain from here; what counts is checked below.
         project.settings.branch_policy(&local.environment, &branch)?;
+        project.connect_ahead(&local.server);
         let remote = project.remote()?;
         let mut branches = vec![branch.clone()];
         if branch != own_branch {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Readings, WorkflowError};
 use crate::{
-    host::WorkingTree,
+    host::{ServerName, WorkingTree},
     secret::Secrets,
     settings::Settings,
     source::{Remote, Repository, SourceError},
-    transport::Machine,
+    transport::{Links, Machine},
 };
 
 /// Where secrets may stand besides the environment; never committed.
@@ -90,6 +90,14 @@ impl Project {
             cache: surroundings.cache,
             readings: Readings::default(),
         })
+    }
+
+    /// Begins to connect to the server that the working tree names for a host: meanwhile the
+    /// remote is asked for branches. Where these name another one, it was in vain.
+    pub fn connect_ahead(&self, name: &ServerName) {
+        if let Some(server) = self.settings.servers.get(name) {
+            Links::begin(&self.machine, name, server);
+        }
     }
     /// Returns the remote to deploy from.
     pub(super) fn remote(&self) -> Result<Remote, SourceError> {

@@ -198,6 +198,39 @@ fn names_and_links_that_leave_the_directory_are_not_written() {
 }
 
 #[test]
+fn a_store_is_written_anew_once_that_is_worth_it() {
+    let place = Place::new();
+    let origin = origin(&place);
+    let large: String = (0..5_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_string()).collect();
+    origin.write("a/large.txt", &large);
+    let mut store = Store::open_or_create(&place.path("store")).unwrap();
+    let (first, _) = send(&place, &origin, &store, &[]);
+    let packs = || fs::read_dir(place.path("store/objects/pack")).unwrap().count() / 2;
+    let mut last = first.id();
+    for round in 2..=12 {
+        origin.write("a/b/c.py", &round.to_string());
+        let (tree, _) = send(&place, &origin, &store, &[last]);
+        last = tree.id();
+        fs::create_dir(place.path("store/incoming-x")).unwrap();
+        store.tidy(&[last]).unwrap();
+        assert_eq!((packs(), leftovers(&place)), (round, 0));
+    }
+    origin.write("a/b/c.py", "the thirteenth");
+    let (tree, _) = send(&place, &origin, &store, &[last]);
+    store.tidy(&[tree.id()]).unwrap();
+    assert_eq!(packs(), 1);
+    assert!(store.has_tree(tree.id()) && !store.has_tree(first.id()));
+    // What is of no release is never much more than what is.
+    let mut others = Vec::new();
+    for digit in ["3", "4"] {
+        origin.write("a/large.txt", &large.replace('1', digit).repeat(2));
+        others.push(send(&place, &origin, &store, &[tree.id()]).0.id());
+    }
+    store.tidy(&[tree.id()]).unwrap();
+    assert!(others.iter().all(|other| !store.has_tree(*other)));
+}
+
+#[test]
 fn only_the_kept_trees_stay() {
     let place = Place::new();
     let origin = origin(&place);

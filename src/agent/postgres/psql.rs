@@ -1,14 +1,16 @@
 //! One run of psql.
 
 use std::{
+    fs,
     io::{self, Write},
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
 };
 
 use serde::de::DeserializeOwned;
 
-use super::{Postgres, PostgresError, ServerMessage};
+use super::{Postgres, PostgresError, Server, ServerMessage};
 
 /// The database every cluster has; Odoo itself needs it, too.
 const MAINTENANCE: &str = "postgres";
@@ -107,13 +109,28 @@ impl Postgres {
 
     /// Prepares psql: its arguments name no database, role, value or secret.
     pub(super) fn psql(&self, call: &Call<'_>) -> Command {
-        let mut command = self.server.command("psql");
+        let mut command = self.server.command(program(&self.server));
         command
             .args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1"])
             .args(["-v", "VERBOSITY=verbose"]);
         self.connect(&mut command, call);
         command
     }
+}
+
+/// Where Debian has the programs of each version of PostgreSQL.
+const VERSIONS: &str = "/usr/lib/postgresql";
+
+/// Returns psql itself: Debian's `psql` is a Perl program that looks for it, which takes
+/// longer than all that is asked. The newest understands every server.
+fn program(server: &Server) -> PathBuf {
+    let versions = fs::read_dir(server.path(VERSIONS.as_ref())).into_iter().flatten().flatten();
+    let psql = |version: u32| Path::new(VERSIONS).join(version.to_string()).join("bin/psql");
+    let mut numbers: Vec<u32> =
+        versions.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    let newest = numbers.into_iter().rev().map(psql).find(|path| server.path(path).exists());
+    newest.unwrap_or_else(|| "psql".into())
 }
 
 /// Runs a program on an input that may be larger than a pipe holds.
@@ -133,8 +150,22 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::agent::Server;
     use crate::plan::DatabaseAccess;
+
+    #[test]
+    fn the_newest_psql_is_run_without_debians_wrapper() {
+        let root = tempfile::tempdir().unwrap();
+        let server = Server::below(root.path().to_owned(), "/bin".into());
+        assert_eq!(program(&server), Path::new("psql"));
+        for version in ["9.6", "15", "9", "17"] {
+            let bin = root.path().join("usr/lib/postgresql").join(version).join("bin");
+            fs::create_dir_all(&bin).unwrap();
+            if version != "17" {
+                fs::write(bin.join("psql"), "").unwrap();
+            }
+        }
+        assert_eq!(program(&server), Path::new("/usr/lib/postgresql/15/bin/psql"));
+    }
 
     fn psql(host: &str, port: Option<u16>) -> Command {
         let root = tempfile::tempdir().unwrap();

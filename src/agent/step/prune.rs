@@ -21,7 +21,7 @@ pub(super) fn prune(run: &mut Run<'_>, step: &Prune) -> Result<(), StepError> {
     copies(run, step)?;
     journals(run)?;
     let mut store = Store::open_or_create(&run.server.path(&run.layout.store()))?;
-    store.keep_only(&trees)?;
+    store.tidy(&trees)?;
     Ok(())
 }
 
