@@ -42,6 +42,7 @@ environment = bench
 server = {server}
 odoo = 19.0
 odoo_bin = {odoo_bin}
+health_settle = 0s
 
 [deploy.nginx]
 port = 8080

@@ -319,9 +319,9 @@ fn cluster(postgres: &Postgres, request: &ObserveRequest) -> Result<SeenDatabase
         let answered = asked.into_iter().map(|(name, answer)| {
             let facts = answer.join().expect("observing a database does not panic")?;
             let copies = copies_of(name, &copies);
-            Ok(facts.map(|facts| (name.clone(), DatabaseFacts { copies, ..facts })))
+            Ok((name.clone(), DatabaseFacts { copies, ..facts }))
         });
-        answered.filter_map(Result::transpose).collect::<Result<_, PostgresError>>()
+        answered.collect::<Result<_, PostgresError>>()
     })?;
     let newest_copy = newest(copies.iter().map(|copy| &copy.name), &request.databases);
     let is_users = |name: &String| !name.contains('~') && name != "postgres";
@@ -346,14 +346,11 @@ fn copies_of(database: &DatabaseName, all: &[CopyFacts]) -> Vec<CopyFacts> {
     copies
 }
 
-fn database(
-    postgres: &Postgres,
-    name: &DatabaseName,
-) -> Result<Option<DatabaseFacts>, PostgresError> {
+fn database(postgres: &Postgres, name: &DatabaseName) -> Result<DatabaseFacts, PostgresError> {
     thread::scope(|scope| {
         let obstacles = scope.spawn(|| postgres.snapshot_obstacles(name));
-        let facts = postgres.facts(name)?;
-        let obstacles = obstacles.join().expect("observing a database does not panic")?;
-        Ok(facts.map(|facts| DatabaseFacts { snapshot_obstacles: obstacles, ..facts }))
+        let facts = postgres.facts_of_present(name)?;
+        let snapshot_obstacles = obstacles.join().expect("observing a database does not panic")?;
+        Ok(DatabaseFacts { snapshot_obstacles, ..facts })
     })
 }

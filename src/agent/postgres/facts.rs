@@ -50,6 +50,17 @@ impl Postgres {
         if self.find(database)?.is_none() {
             return Ok(None);
         }
+        self.facts_of_present(database).map(Some)
+    }
+
+    /// The same of a database that is known to be there.
+    ///
+    /// # Errors
+    /// Fails when the database cannot be read, or is not there.
+    pub fn facts_of_present(
+        &self,
+        database: &DatabaseName,
+    ) -> Result<DatabaseFacts, PostgresError> {
         let call = Call::inside("read the facts of database", database.as_str());
         let answer = self.execute(&call, &facts_sql())?;
         let unreadable = |source| PostgresError::Answer { database: database.to_string(), source };
@@ -58,7 +69,7 @@ impl Postgres {
         let mut next = || values.next().unwrap_or(Ok(serde_json::Value::Null));
         let common = next().and_then(serde_json::from_value::<Common>).map_err(unreadable)?;
         let odoo = next().and_then(serde_json::from_value::<Option<_>>).map_err(unreadable)?;
-        Ok(Some(facts_of(database, common, odoo.unwrap_or_default())))
+        Ok(facts_of(database, common, odoo.unwrap_or_default()))
     }
 }
 

@@ -4,7 +4,10 @@ use serde::Deserialize;
 
 use crate::host::DatabaseName;
 
-use super::{Call, Postgres, PostgresError, quote_literal};
+use super::{
+    Call, Postgres, PostgresError, quote_literal,
+    replay::{Properties, properties_sql},
+};
 
 #[derive(Debug, Deserialize)]
 struct Circumstances {
@@ -31,9 +34,7 @@ impl Postgres {
         &self,
         database: &DatabaseName,
     ) -> Result<Vec<String>, PostgresError> {
-        let properties = self.properties(database.as_str())?;
-        let call = Call::cluster("check database", database.as_str());
-        let circumstances: Circumstances = self.query(&call, &circumstances_sql(database))?;
+        let (properties, circumstances) = self.ask_both(database)?;
         let mut obstacles = circumstances.obstacles(database);
         let privileged: Vec<_> = properties
             .settings
@@ -61,6 +62,28 @@ impl Postgres {
             ));
         }
         Ok(obstacles)
+    }
+}
+
+impl Postgres {
+    /// Asks both questions in one run of psql.
+    fn ask_both(
+        &self,
+        database: &DatabaseName,
+    ) -> Result<(Properties, Circumstances), PostgresError> {
+        let name = database.as_str();
+        let sql = format!("{}\n{}", properties_sql(name), circumstances_sql(database));
+        let text = self.execute(&Call::cluster("check database", name), &sql)?;
+        let unreadable = |source| PostgresError::Answer { database: name.to_owned(), source };
+        let values = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+        let values = values.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+        let Ok([properties, circumstances]) = <[_; 2]>::try_from(values) else {
+            return Err(PostgresError::Missing(name.to_owned()));
+        };
+        Ok((
+            serde_json::from_value(properties).map_err(unreadable)?,
+            serde_json::from_value(circumstances).map_err(unreadable)?,
+        ))
     }
 }
 

@@ -59,32 +59,7 @@ const NAME_LISTS: [&str; 6] = [
 
 impl Postgres {
     pub(super) fn properties(&self, database: &str) -> Result<Properties, PostgresError> {
-        // A parameter that this role cannot see in pg_settings, or that only a
-        // superuser may change, only a superuser may set for a database.
-        let sql = format!(
-            "SELECT json_build_object('owner', pg_get_userbyid(d.datdba), \
-               'size', pg_database_size(d.oid), \
-               'server_version', current_setting('server_version_num')::int, \
-               'connection_limit', d.datconnlimit, \
-               'collation_version', to_jsonb(d)->>'datcollversion', \
-               'comment', shobj_description(d.oid, 'pg_database'), \
-               'grants', CASE WHEN d.datacl IS NOT NULL THEN \
-                 (SELECT coalesce(json_agg(json_build_object('grantee', r.rolname, \
-                    'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]') \
-                  FROM aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee) END, \
-               'settings', (SELECT coalesce(json_agg(json_build_object('role', r.rolname, \
-                   'name', split_part(c, '=', 1), 'value', substr(c, strpos(c, '=') + 1), \
-                   'needs_superuser', NOT me.rolsuper AND (s.setrole NOT IN (0, me.oid) \
-                     OR NOT EXISTS (SELECT FROM pg_settings p \
-                       WHERE lower(p.name) = lower(split_part(c, '=', 1)) \
-                       AND p.context IN ('user', 'backend'))))), '[]') \
-                 FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) c \
-                 LEFT JOIN pg_roles r ON r.oid = s.setrole, \
-                 (SELECT oid, rolsuper FROM pg_roles WHERE rolname = current_user) me \
-                 WHERE s.setdatabase = d.oid)) \
-             FROM pg_database d WHERE d.datname = {};",
-            quote_literal(database)
-        );
+        let sql = properties_sql(database);
         let call = Call::cluster("read the properties of database", database);
         let text = self.execute(&call, &sql)?;
         if text.trim().is_empty() {
@@ -93,6 +68,36 @@ impl Postgres {
         serde_json::from_str(&text)
             .map_err(|source| PostgresError::Answer { database: database.to_owned(), source })
     }
+}
+
+/// Asks for everything of a database that a copy of it lacks.
+pub(super) fn properties_sql(database: &str) -> String {
+    // A parameter that this role cannot see in pg_settings, or that only a
+    // superuser may change, only a superuser may set for a database.
+    format!(
+        "SELECT json_build_object('owner', pg_get_userbyid(d.datdba), \
+           'size', pg_database_size(d.oid), \
+           'server_version', current_setting('server_version_num')::int, \
+           'connection_limit', d.datconnlimit, \
+           'collation_version', to_jsonb(d)->>'datcollversion', \
+           'comment', shobj_description(d.oid, 'pg_database'), \
+           'grants', CASE WHEN d.datacl IS NOT NULL THEN \
+             (SELECT coalesce(json_agg(json_build_object('grantee', r.rolname, \
+                'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]') \
+              FROM aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee) END, \
+           'settings', (SELECT coalesce(json_agg(json_build_object('role', r.rolname, \
+               'name', split_part(c, '=', 1), 'value', substr(c, strpos(c, '=') + 1), \
+               'needs_superuser', NOT me.rolsuper AND (s.setrole NOT IN (0, me.oid) \
+                 OR NOT EXISTS (SELECT FROM pg_settings p \
+                   WHERE lower(p.name) = lower(split_part(c, '=', 1)) \
+                   AND p.context IN ('user', 'backend'))))), '[]') \
+             FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) c \
+             LEFT JOIN pg_roles r ON r.oid = s.setrole, \
+             (SELECT oid, rolsuper FROM pg_roles WHERE rolname = current_user) me \
+             WHERE s.setdatabase = d.oid)) \
+         FROM pg_database d WHERE d.datname = {};",
+        quote_literal(database)
+    )
 }
 
 impl Properties {
