@@ -38,6 +38,16 @@ pub enum Revision {
     },
 }
 
+impl Revision {
+    /// Returns the branch that is named; none where the environment's own is meant.
+    const fn branch(&self) -> Option<&Branch> {
+        match self {
+            Self::Branch(branch) | Self::Pinned { branch: Some(branch), .. } => Some(branch),
+            Self::EnvironmentBranch | Self::Commit(_) | Self::Pinned { branch: None, .. } => None,
+        }
+    }
+}
+
 /// Which configuration counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -122,14 +132,7 @@ impl Target {
         let CodeWish { revision, config_from, tips } = *wish;
         let local = Host::load(&project.files, name)?;
         let own_branch = project.settings.environment(&local.environment)?.branch.clone();
-        let branch = match revision {
-            Revision::Branch(branch) | Revision::Pinned { branch: Some(branch), .. } => {
-                branch.clone()
-            }
-            Revision::EnvironmentBranch
-            | Revision::Commit(_)
-            | Revision::Pinned { branch: None, .. } => own_branch.clone(),
-        };
+        let branch = revision.branch().unwrap_or(&own_branch).clone();
         // Said at once where it is plain from here; what counts is checked below.
         project.settings.branch_policy(&local.environment, &branch)?;
         project.connect_ahead(&local.server);
