@@ -208,7 +208,7 @@ fn a_store_is_written_anew_once_that_is_worth_it() {
     let packs = || fs::read_dir(place.path("store/objects/pack")).unwrap().count() / 2;
     let mut last = first.id();
     for round in 2..=12 {
-        origin.write("a/b/c.py", &round.to_string());
+        origin.write("a/b/c.py", round.to_string());
         let (tree, _) = send(&place, &origin, &store, &[last]);
         last = tree.id();
         fs::create_dir(place.path("store/incoming-x")).unwrap();
@@ -223,7 +223,7 @@ fn a_store_is_written_anew_once_that_is_worth_it() {
     // What is of no release is never much more than what is.
     let mut others = Vec::new();
     for digit in ["3", "4"] {
-        origin.write("a/large.txt", &large.replace('1', digit).repeat(2));
+        origin.write("a/large.txt", large.replace('1', digit).repeat(2));
         others.push(send(&place, &origin, &store, &[tree.id()]).0.id());
     }
     store.tidy(&[tree.id()]).unwrap();
