@@ -232,7 +232,7 @@ fn interrupted_and_resumed_while_the_branch_moves(fleet: &Fleet) {
     let second = fleet.change_code(3);
     signal(run.id(), "INT");
     // The host that is begun comes to its end.
-    thread::sleep(std::time::Duration::from_secs(1));
+    thread::sleep(std::time::Duration::from_secs(3));
     fleet.go_on(1, 'a');
     let run = Run::of(&run.wait_with_output().unwrap()).expect_code(9);
     assert_eq!(counts(&ends(&run)), [("deployed", 1), ("not-begun", 15)].into());
