@@ -55,7 +55,10 @@ pub const SETTLE: Duration = Duration::from_secs(8);
 
 /// Reads how long a release must have run; not at all is a choice, too.
 fn parse_settle(text: &str) -> Result<Duration, String> {
-    if text == "0s" { Ok(Duration::ZERO) } else { parse_duration(text) }
+    if text == "0s" {
+        return Ok(Duration::ZERO);
+    }
+    parse_duration(text).map_err(|error| format!("{error}, or `0s` for not at all"))
 }
 
 /// Reads `[deploy]`.

@@ -177,8 +177,14 @@ impl Links {
         opened
     }
 
-    /// Closes every connection that nobody uses any more.
+    /// Closes every connection that nobody uses any more, those among them that were begun
+    /// and never asked for.
     pub async fn close(&self) {
+        let ahead = std::mem::take(&mut *self.ahead.lock().expect("no one panics"));
+        for opening in ahead.into_values() {
+            opening.abort();
+            let _ = opening.await;
+        }
         let Some(shared) = &self.shared else { return };
         let slots = std::mem::take(&mut *shared.slots.lock().expect("no one panics"));
         for slot in slots.into_values() {

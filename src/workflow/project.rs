@@ -99,6 +99,7 @@ impl Project {
             Links::begin(&self.machine, name, server);
         }
     }
+
     /// Returns the remote to deploy from.
     pub(super) fn remote(&self) -> Result<Remote, SourceError> {
         self.readings.remote(&self.repository)

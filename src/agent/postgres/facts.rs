@@ -62,13 +62,11 @@ impl Postgres {
         database: &DatabaseName,
     ) -> Result<DatabaseFacts, PostgresError> {
         let call = Call::inside("read the facts of database", database.as_str());
-        let answer = self.execute(&call, &facts_sql())?;
         let unreadable = |source| PostgresError::Answer { database: database.to_string(), source };
-        let mut values =
-            serde_json::Deserializer::from_str(&answer).into_iter::<serde_json::Value>();
-        let mut next = || values.next().unwrap_or(Ok(serde_json::Value::Null));
-        let common = next().and_then(serde_json::from_value::<Common>).map_err(unreadable)?;
-        let odoo = next().and_then(serde_json::from_value::<Option<_>>).map_err(unreadable)?;
+        let mut values = self.values(&call, &facts_sql())?.into_iter();
+        let mut next = || values.next().unwrap_or_default();
+        let common = serde_json::from_value::<Common>(next()).map_err(unreadable)?;
+        let odoo = serde_json::from_value::<Option<_>>(next()).map_err(unreadable)?;
         Ok(facts_of(database, common, odoo.unwrap_or_default()))
     }
 }

@@ -63,9 +63,7 @@ impl Postgres {
         }
         Ok(obstacles)
     }
-}
 
-impl Postgres {
     /// Asks both questions in one run of psql.
     fn ask_both(
         &self,
@@ -73,10 +71,8 @@ impl Postgres {
     ) -> Result<(Properties, Circumstances), PostgresError> {
         let name = database.as_str();
         let sql = format!("{}\n{}", properties_sql(name), circumstances_sql(database));
-        let text = self.execute(&Call::cluster("check database", name), &sql)?;
+        let values = self.values(&Call::cluster("check database", name), &sql)?;
         let unreadable = |source| PostgresError::Answer { database: name.to_owned(), source };
-        let values = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
-        let values = values.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
         let Ok([properties, circumstances]) = <[_; 2]>::try_from(values) else {
             return Err(PostgresError::Missing(name.to_owned()));
         };

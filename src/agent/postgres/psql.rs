@@ -91,6 +91,19 @@ impl Postgres {
             .map_err(|source| PostgresError::Answer { database: call.object.to_owned(), source })
     }
 
+    /// Runs statements and reads every JSON value they print.
+    pub(super) fn values(
+        &self,
+        call: &Call<'_>,
+        sql: &str,
+    ) -> Result<Vec<serde_json::Value>, PostgresError> {
+        let text = self.execute(call, sql)?;
+        serde_json::Deserializer::from_str(&text)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|source| PostgresError::Answer { database: call.object.to_owned(), source })
+    }
+
     /// Runs statements up to the first that fails, and returns what they print.
     pub(super) fn execute(&self, call: &Call<'_>, sql: &str) -> Result<String, PostgresError> {
         let mut command = self.psql(call);
