@@ -175,6 +175,7 @@ impl<'a> Nginx<'a> {
         let client =
             HttpClient::new(IpAddr::V4(Ipv4Addr::LOCALHOST), marker.timeout.min(ONE_REQUEST));
         let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
         loop {
             let answer = match client.get(marker.url, &[]) {
                 Ok(answer) if answer.status == 200 && answer.body.contains(marker.expected) => {
@@ -189,7 +190,8 @@ impl<'a> Nginx<'a> {
             if begun.elapsed() >= marker.timeout {
                 return Err(NginxError::NotServed { url: marker.url.to_owned(), answer });
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -246,6 +248,9 @@ impl<'a> Nginx<'a> {
 }
 
 const ONE_REQUEST: Duration = Duration::from_secs(5);
+/// Between two looks whether new workers answer: mostly they do within some milliseconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Reads what `nginx -t` says; returns its warnings without time and process.
 fn judge(output: &super::Output) -> Result<BTreeSet<String>, NginxError> {

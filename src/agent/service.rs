@@ -213,6 +213,17 @@ impl<'a> Systemd<'a> {
         self.verb("enable", unit)
     }
 
+    /// Has systemd read a unit that was just written, and start it at boot. Each by itself
+    /// would have all units read.
+    ///
+    /// # Errors
+    /// Fails when it has no `[Install]` section.
+    pub fn take_up(&self, unit: &str) -> Result<(), ProgramError> {
+        let mut command = self.server.command("systemctl");
+        self.server.run(command.args(["enable", "--no-reload", "--", unit]))?;
+        self.daemon_reload()
+    }
+
     /// Tells whether a unit is started at boot by links that can be removed and made again.
     ///
     /// # Errors

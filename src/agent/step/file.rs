@@ -75,9 +75,7 @@ pub(super) fn install_unit(run: &mut Run<'_>, unit: &str, drop_in: &str) -> Resu
     fs::create_dir_all(run.server.path(directory)).map_err(FileError::at("create", directory))?;
     release::replace(run.server, &path, drop_in, 0o644)?;
     release::replace(run.server, &run.layout.unit(), unit, 0o644)?;
-    Systemd::new(run.server).daemon_reload()?;
-    Systemd::new(run.server).enable(&run.layout.unit_name())?;
-    Ok(())
+    Ok(Systemd::new(run.server).take_up(&run.layout.unit_name())?)
 }
 
 /// Puts the vhost in place, reloads nginx and fetches the vhost's marker:
