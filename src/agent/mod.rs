@@ -52,6 +52,7 @@ mod odoo_run;
 mod postgres;
 mod server;
 mod service;
+mod stop;
 mod told;
 
 use crate::causes::with_causes;

@@ -107,6 +107,11 @@ impl ProcessSet {
         self.started.is_empty()
     }
 
+    /// Returns their numbers.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        self.started.keys().copied()
+    }
+
     /// Tells whether a process is among them.
     #[must_use]
     pub fn contains(&self, pid: u32) -> bool {
@@ -150,6 +155,10 @@ impl<'a> Systemd<'a> {
     #[must_use]
     pub const fn new(server: &'a Server) -> Self {
         Self { server }
+    }
+
+    pub(super) const fn server(&self) -> &'a Server {
+        self.server
     }
 
     /// Tells whether a unit is at work, or about to be; one that cannot be asked about is

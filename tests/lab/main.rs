@@ -12,6 +12,7 @@ mod channels;
 mod client;
 mod cloudflare;
 mod content;
+mod deaf_worker;
 mod deploy_key;
 mod dns;
 mod drift;

@@ -23,7 +23,7 @@ use crate::{
 pub(super) fn apply(doing: &mut Doing<'_>, step: &RemovalStep) -> Result<(), StepError> {
     let (server, layout) = (doing.server, doing.layout.clone());
     match step {
-        RemovalStep::StopService => Ok(Systemd::new(server).stop(&layout.unit_name())?),
+        RemovalStep::StopService => Ok(Systemd::new(server).stop_odoo(&layout.unit_name())?),
         // It gives something back, and is done by whoever calls.
         RemovalStep::Archive(_) => Ok(()),
         RemovalStep::RemoveUnit => remove_unit(doing),
@@ -75,7 +75,7 @@ fn remove_unit(doing: &Doing<'_>) -> Result<(), StepError> {
     systemd.daemon_reload()?;
     // One that was started by hand runs without its file.
     if systemd.state(&unit)?.main_pid.is_some() {
-        systemd.stop(&unit)?;
+        systemd.stop_odoo(&unit)?;
     }
     // A failed unit is remembered without its file.
     server.output(server.command("systemctl").args(["reset-failed", "--", &unit]))?;

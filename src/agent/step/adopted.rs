@@ -97,7 +97,7 @@ pub(super) fn way_back_of_stop(
 pub(in crate::agent) fn stop(run: &mut Run<'_>, service: &AdoptedService) -> Result<(), StepError> {
     let systemd = Systemd::new(run.server);
     run.interruption_begins();
-    systemd.stop(&service.unit)?;
+    systemd.stop_odoo(&service.unit)?;
     if systemd.is_enabled(&service.unit)? {
         systemd.disable(&service.unit)?;
     }

@@ -66,7 +66,7 @@ pub(in crate::agent) fn stop(run: &mut Run<'_>) -> Result<(), StepError> {
     let unit = run.layout.unit_name();
     if systemd.state(&unit)?.exists() {
         run.interruption_begins();
-        systemd.stop(&unit)?;
+        systemd.stop_odoo(&unit)?;
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ pub(in crate::agent) fn start_again(
 /// Restarts the service.
 pub(super) fn restart(run: &mut Run<'_>) -> Result<(), StepError> {
     run.interruption_begins();
-    Ok(Systemd::new(run.server).restart(&run.layout.unit_name())?)
+    Ok(Systemd::new(run.server).restart_odoo(&run.layout.unit_name())?)
 }
 
 /// Starts the service although it is held: the permit lies in memory, so that a

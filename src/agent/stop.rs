@@ -1,0 +1,129 @@
+//! Stops an Odoo service, its deaf workers too. Does I/O.
+//!
+//! Odoo asks each worker once to go, with SIGINT. One that was forked a moment before
+//! still has the main process's handler for it, so that the request is lost: the worker
+//! serves on, the main process waits for it, and systemd ends both when
+//! `TimeoutStopSec=` is over, which is longer than `limit_time_real`: 20 minutes
+//! without Odoo. Seen on a busy server (`odoo/service/server.py`, `Worker.start`, all of
+//! 17.0 to 19.0). Asked again, it goes; one that was asked before is not hurried.
+
+use std::{
+    path::Path,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{FileError, ProgramError, Server, Systemd};
+
+/// How long workers may take to go before they are asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Systemd<'_> {
+    /// Stops an Odoo service and waits until its processes are gone: those that serve a
+    /// request may end it.
+    ///
+    /// # Errors
+    /// Fails when it cannot be stopped.
+    pub fn stop_odoo(&self, unit: &str) -> Result<(), ProgramError> {
+        self.asking_workers_again(unit, || self.stop(unit))
+    }
+
+    /// Stops an Odoo service, as [`Self::stop_odoo`] does, and starts it.
+    ///
+    /// # Errors
+    /// Fails when it does not start.
+    pub fn restart_odoo(&self, unit: &str) -> Result<(), ProgramError> {
+        self.asking_workers_again(unit, || self.restart(unit))
+    }
+
+    fn asking_workers_again(
+        &self,
+        unit: &str,
+        stop: impl FnOnce() -> Result<(), ProgramError>,
+    ) -> Result<(), ProgramError> {
+        let Some(main) = self.state(unit)?.main_pid else { return stop() };
+        thread::scope(|scope| {
+            let (stopping, stopped) = mpsc::channel::<()>();
+            scope.spawn(move || {
+                while stopped.recv_timeout(AGAIN) == Err(RecvTimeoutError::Timeout) {
+                    self.ask_workers_again(unit, main);
+                }
+            });
+            let outcome = stop();
+            drop(stopping);
+            outcome
+        })
+    }
+
+    /// Asks the workers of a main process to go. After a restart its successor has another
+    /// number, and workers that are not meant.
+    fn ask_workers_again(&self, unit: &str, main: u32) {
+        // What cannot be read now is asked a second later.
+        let Ok(state) = self.state(unit) else { return };
+        let Ok(processes) = self.processes(&state) else { return };
+        for pid in processes.pids() {
+            if is_worker(self.server(), pid, main).unwrap_or(false)
+                && let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw)
+            {
+                tracing::debug!(unit, ?pid, "asking a worker again to go");
+                let _ = kill_process(pid, Signal::INT);
+            }
+        }
+    }
+}
+
+fn is_worker(server: &Server, pid: u32, main: u32) -> Result<bool, FileError> {
+    let status = server.read(Path::new(&format!("/proc/{pid}/status")))?;
+    Ok(status.is_some_and(|status| reads_as_worker(&status, main)))
+}
+
+/// Tells whether the text of `/proc/PID/status` is that of a worker that is ready to be
+/// asked: a child of the main process that handles SIGINT and leaves SIGTERM to the kernel.
+/// The old main process of a reload is a child, too, and handles both: asked a second time
+/// it would break off its workers' requests.
+fn reads_as_worker(status: &str, main: u32) -> bool {
+    let value = |name: &str| {
+        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(key, _)| *key == name).map(|(_, value)| value.trim())
+    };
+    let parent = value("PPid").and_then(|pid| pid.parse().ok());
+    let caught = value("SigCgt").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    let catches =
+        |signal: Signal| caught.is_some_and(|mask| mask & (1 << (signal.as_raw() - 1)) != 0);
+    parent == Some(main) && catches(Signal::INT) && !catches(Signal::TERM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a `WorkerHTTP` of Odoo 19.0.
+    const WORKER: &str =
+        "Name:\todoo: WorkerHTTP\nPid:\t484\nPPid:\t100\nSigCgt:\t0000000000801a02\n";
+
+    #[test]
+    fn a_worker_is_asked_again() {
+        assert!(reads_as_worker(WORKER, 100));
+    }
+
+    #[test]
+    fn a_child_of_a_worker_or_of_another_main_process_is_not() {
+        assert!(!reads_as_worker(WORKER, 101));
+    }
+
+    #[test]
+    fn one_that_is_not_ready_and_the_old_main_process_of_a_reload_are_not() {
+        let forked = WORKER.replace("0000000000801a02", "0000000000c15a07");
+        assert!(!reads_as_worker(&forked, 100));
+    }
+
+    #[test]
+    fn a_process_that_does_not_handle_the_signal_is_not() {
+        let tool = WORKER.replace("0000000000801a02", "0000000000000000");
+        assert!(!reads_as_worker(&tool, 100));
+        assert!(!reads_as_worker("", 100));
+    }
+}
