@@ -15,8 +15,6 @@ from tools import HERE, TOOLS, Server, command, control_path, environment
 
 SSH_PORT, HTTP_PORT = 2222, 8080
 STEP = re.compile(r"^ *\d+/\d+ .*$", re.MULTILINE)
-# Where `deploy` waits for the real Odoo, whatever stands in for the one that serves.
-LOAD = re.compile(r"load release \d+ beside the running one +([0-9.]+) s")
 PROGRAMS = {"stand-in": "/usr/bin/odoo-bench", "real": "/usr/bin/odoo"}
 
 
@@ -46,6 +44,7 @@ def arguments():
     parser.add_argument("--runs", type=int, required=True)
     parser.add_argument("--tools", type=lambda text: text.split(","), required=True)
     parser.add_argument("--odoo", choices=PROGRAMS, required=True)
+    parser.add_argument("--load-check", action="store_true")
     parser.add_argument("names", nargs="+")
     return parser.parse_args()
 
@@ -72,12 +71,10 @@ class Bench:
     def __init__(self, asked, servers):
         self.asked, self.servers = asked, servers
         self.tools = [tool for tool in TOOLS if tool.name in asked.tools]
-        self.repository = Repository(asked.state, servers, PROGRAMS[asked.odoo])
+        self.repository = Repository(asked.state, servers, PROGRAMS[asked.odoo], asked.load_check)
         self.log = asked.state / "log"
         # What `deploy` last told of a changing deploy to one server.
         self.steps = ""
-        # How long the real Odoo took in those, in seconds.
-        self.loads = []
 
     def prepare(self):
         """Makes the repository and says how the servers are reached."""
@@ -130,13 +127,9 @@ class Bench:
                     measured[kind][tool.name].append(seconds)
                     say(f"{len(servers)} servers, {tool.name}, {kind}: {seconds:.2f}")
                     if tool.name == "deploy" and kind == "changing" and len(servers) == 1:
-                        self.note_steps(self.log.read_text())
+                        self.steps = "\n".join(STEP.findall(self.log.read_text()))
                     self.check(tool, servers)
         return measured
-
-    def note_steps(self, told):
-        self.steps = "\n".join(STEP.findall(told))
-        self.loads += [float(seconds) for seconds in LOAD.findall(told)]
 
     def deploy(self, tool, servers):
         """Deploys over connections that nothing has opened before; returns the seconds."""
@@ -184,7 +177,7 @@ class Bench:
 def show(results, bench):
     tools = bench.tools
     print(f"{CHANGED} of 6,000 files and three configuration files; seconds, {machine()}\n")
-    print(table(results, tools), proportions(results, tools), promises(results, bench.loads), sep="\n\n")
+    print(table(results, tools), proportions(results, tools), promises(results), sep="\n\n")
     if bench.steps:
         print(f"\nThe last changing deploy to one server, step by step:\n\n{bench.steps}")
 

@@ -43,6 +43,7 @@ server = {server}
 odoo = 19.0
 odoo_bin = {odoo_bin}
 health_settle = 0s
+load_check = {load_check}
 
 [deploy.nginx]
 port = 8080
@@ -61,10 +62,10 @@ host_key = "{host_key}"
 class Repository:
     """A working tree, and the bare repository it is pushed to."""
 
-    def __init__(self, state, servers, odoo_bin):
+    def __init__(self, state, servers, odoo_bin, load_check):
         self.path = Path(state) / "platform"
         self.origin = Path(state) / "origin.git"
-        self.servers, self.odoo_bin = servers, odoo_bin
+        self.servers, self.odoo_bin, self.load_check = servers, odoo_bin, load_check
         self.number = 0
         # One of the files that the last commit changed, below the addons.
         self.changed = None
@@ -93,7 +94,12 @@ class Repository:
             index = place * 7 % (FILES_OF_ADDON - 2)
             self.changed = self.write_file(place % ADDONS, index, self.number)
         for server in self.servers:
-            conf = HOST.format(limit=self.limit, server=server.name, odoo_bin=self.odoo_bin)
+            conf = HOST.format(
+                limit=self.limit,
+                server=server.name,
+                odoo_bin=self.odoo_bin,
+                load_check=self.load_check,
+            )
             self.write(f"config/hosts/{server.host}.conf", conf)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", f"Change number {self.number}")

@@ -48,10 +48,8 @@ def compared(value, medians):
     return ", ".join(parts)
 
 
-def promises(results, loads):
-    """Returns a line for each promise that was measured, with what became of it. Odoo's own
-    time is none of it: neither its start, for which there is a stand-in, nor the loads by
-    which `deploy` tries a release out."""
+def promises(results):
+    """Returns a line for each promise that was measured, with what became of it."""
     lines = []
     for (servers, delay, kind), measured in results.items():
         if delay != DISTANT or "deploy" not in measured:
@@ -62,10 +60,6 @@ def promises(results, loads):
             ratio, limit = ours / medians["floor"], LIMITS[kind, servers]
             lines.append(f"{verdict(ratio <= limit)}  {where}: {ratio:.2f} times the floor "
                          f"(promised: at most {limit})")
-            if (kind, servers) == ("changing", 1) and loads:
-                ratio = (ours - median(loads)) / medians["floor"]
-                lines.append(f"{verdict(ratio <= limit)}  {where}: {ratio:.2f} times the floor "
-                             f"without the {median(loads):.1f} s in which Odoo loads the release")
         for name, factor in FASTER.items():
             if name in medians:
                 ratio = medians[name] / ours

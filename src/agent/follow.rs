@@ -85,17 +85,17 @@ fn start(server: &Server, order: &Order) -> Result<(), StartError> {
     let transaction = &order.transaction;
     let layout = Layout::new(transaction.host.clone());
     let id = &transaction.id;
-    let other = |error: FileError| StartError::Other(error.into());
-    let is_used = || {
-        let begun = history::knows(server, &layout, id).map_err(other)?;
-        Ok(begun || Systemd::new(server).is_up(&recovery_unit::of_transaction(id)))
-    };
-    if is_used()? {
+    let begun =
+        || history::knows(server, &layout, id).map_err(|error| StartError::Other(error.into()));
+    if begun()? {
         return Err(StartError::Used);
     }
-    start_unit(server, order).map_err(|error| match is_used() {
-        Ok(false) => StartError::Other(error.into()),
-        Ok(true) => StartError::Used,
+    // A unit that is up already has the name: systemd starts no second one.
+    start_unit(server, order).map_err(|error| match begun() {
+        Ok(false) if !Systemd::new(server).is_up(&recovery_unit::of_transaction(id)) => {
+            StartError::Other(error.into())
+        }
+        Ok(_) => StartError::Used,
         Err(error) => error,
     })
 }

@@ -250,7 +250,7 @@ impl<'a> Nginx<'a> {
 const ONE_REQUEST: Duration = Duration::from_secs(5);
 /// Between two looks whether new workers answer: mostly they do within some milliseconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads what `nginx -t` says; returns its warnings without time and process.
 fn judge(output: &super::Output) -> Result<BTreeSet<String>, NginxError> {

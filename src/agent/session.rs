@@ -53,6 +53,8 @@ where
 {
     let mut channel = Channel::new(reader, writer);
     let mut is_first = true;
+    // Whether a transaction can be begun: it may be asked for behind its code.
+    let mut has_code = true;
     loop {
         let received = if guard.is_some() && is_first {
             let hello = timeout(HELLO_PATIENCE, channel.receive()).await;
@@ -78,6 +80,9 @@ where
             Request::Hello(hello) => {
                 channel.send(&welcome(&hello, guard.is_some())).await?;
             }
+            Request::Execute(_) if !has_code => {
+                channel.send(&without_code()).await?;
+            }
             Request::Execute(order) => follow::execute(server, *order, &mut channel).await?,
             Request::Attach { host } => follow::attach(server, host, &mut channel).await?,
             Request::BreakLock { host, transaction } => {
@@ -88,6 +93,7 @@ where
             Request::Cancel => {}
             Request::Pack { host, bytes } => {
                 let reply = receive_pack(server, &host, bytes, &mut channel).await?;
+                has_code = matches!(reply, Reply::Received);
                 channel.send(&reply).await?;
             }
             Request::Logs(request) => logs::send(server, &request, &mut channel).await?,
@@ -106,6 +112,14 @@ fn welcome(hello: &Hello, restricted: bool) -> Reply {
     let protocol = PROTOCOLS.iter().find(|ours| hello.protocols.contains(ours)).copied();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     Reply::Welcome(Welcome { protocol, version, restricted })
+}
+
+fn without_code() -> Reply {
+    Reply::Fault(Fault {
+        kind: FaultKind::Refused,
+        message: "the code did not arrive".to_owned(),
+        hint: None,
+    })
 }
 
 fn answer(server: &Server, request: Request) -> Reply {
@@ -239,4 +253,37 @@ fn refused(error: &dyn std::error::Error) -> Reply {
 pub(super) fn fault(error: &dyn std::error::Error) -> Reply {
     let message = with_causes(error);
     Reply::Fault(Fault { kind: FaultKind::Internal, message, hint: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{duplex, split};
+
+    use super::*;
+    use crate::agent::restricted::sample::the;
+
+    #[tokio::test]
+    async fn a_transaction_whose_code_did_not_arrive_does_not_begin() {
+        let root = tempfile::tempdir().unwrap();
+        let server = Server::below(root.path().to_owned(), "".into());
+        let order = the("an upgrade").order;
+        let host = order.transaction.host.clone();
+        let (ours, theirs) = duplex(1 << 20);
+        let (reader, writer) = split(theirs);
+        let agent = serve(&server, None, reader, writer);
+        let asking = async {
+            let (reader, writer) = split(ours);
+            let mut channel = Channel::new(reader, writer);
+            channel.send(&Request::Pack { host, bytes: 4 }).await.unwrap();
+            channel.send_bytes(b"none"[..].into()).await.unwrap();
+            channel.send(&Request::Execute(Box::new(order))).await.unwrap();
+            [channel.receive().await.unwrap(), channel.receive().await.unwrap()]
+        };
+        let (ended, replies) = tokio::join!(agent, asking);
+        ended.unwrap();
+        let [Reply::Fault(pack), Reply::Fault(begin)] = replies else { panic!("{replies:?}") };
+        assert!(pack.message.contains("failed to store the code"), "{pack}");
+        assert_eq!(begin.message, "the code did not arrive");
+        assert!(!root.path().join("run").exists(), "no order was written");
+    }
 }

@@ -44,12 +44,11 @@ impl Systemd<'_> {
         unit: &str,
         stop: impl FnOnce() -> Result<(), ProgramError>,
     ) -> Result<(), ProgramError> {
-        let Some(main) = self.state(unit)?.main_pid else { return stop() };
         thread::scope(|scope| {
             let (stopping, stopped) = mpsc::channel::<()>();
             scope.spawn(move || {
                 while stopped.recv_timeout(AGAIN) == Err(RecvTimeoutError::Timeout) {
-                    self.ask_workers_again(unit, main);
+                    self.ask_workers_again(unit);
                 }
             });
             let outcome = stop();
@@ -58,11 +57,12 @@ impl Systemd<'_> {
         })
     }
 
-    /// Asks the workers of a main process to go. After a restart its successor has another
-    /// number, and workers that are not meant.
-    fn ask_workers_again(&self, unit: &str, main: u32) {
+    /// Asks the workers of a service that stops to go. Those of one that a restart has
+    /// started again are not meant.
+    fn ask_workers_again(&self, unit: &str) {
         // What cannot be read now is asked a second later.
         let Ok(state) = self.state(unit) else { return };
+        let Some(main) = state.main_pid.filter(|_| state.active == "deactivating") else { return };
         let Ok(processes) = self.processes(&state) else { return };
         for pid in processes.pids() {
             if is_worker(self.server(), pid, main).unwrap_or(false)

@@ -22,7 +22,7 @@ use super::{
     recovery_unit,
     server::{FileError, Server},
     service::Systemd,
-    step::{self, StepError},
+    step::{self, Ahead, StepError},
     undo::{Consequence, Undo},
 };
 use crate::{
@@ -66,6 +66,8 @@ pub struct Run<'a> {
     pub interruption: Option<u64>,
     /// Whether the process that began it died, and this one ends it.
     pub recovered: bool,
+    /// Checks that were begun before their turn.
+    pub(super) ahead: Ahead,
     log: Option<LogPosition>,
     events: EventLog,
     journal: Journal,
@@ -171,6 +173,7 @@ impl<'a> Run<'a> {
             interrupted: None,
             interruption: None,
             recovered: false,
+            ahead: Ahead::default(),
             log: None,
             events,
             journal,
@@ -264,6 +267,7 @@ impl Run<'_> {
         let started = Event::Started { transaction: self.transaction.id.to_string(), steps: total };
         self.events.tell(&started);
         let mut done = Vec::new();
+        self.ahead = Ahead::begin(self.server, &self.layout, &self.transaction.prepare);
         let prepared = self.walk(&self.transaction.prepare, &mut done);
         let prepared = prepared.and_then(|()| self.note(&Entry::CarryOut, "begin the switch"));
         if let Err(failure) = prepared {

@@ -134,6 +134,9 @@ pub struct DeployOptions {
     /// `health_settle`: how long a release must have run before it counts as healthy
     /// (default 8 s).
     pub health_settle: Duration,
+    /// `load_check`: whether a release is loaded beside the running one before it takes its
+    /// place (default yes).
+    pub load_check: bool,
     /// `keep_releases`: verified releases kept besides the current one (default 5).
     pub keep_releases: usize,
     /// `keep_snapshots`: snapshots and failed databases kept for each database (default 2).

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::secret::{Part, split_secrets};
 
-const DEPLOY_KEYS: [&str; 18] = [
+const DEPLOY_KEYS: [&str; 19] = [
     "extends",
     "unset",
     "keep",
@@ -28,6 +28,7 @@ const DEPLOY_KEYS: [&str; 18] = [
     "upgrade_timeout",
     "health_timeout",
     "health_settle",
+    "load_check",
     "keep_releases",
     "keep_snapshots",
 ];
@@ -89,6 +90,7 @@ pub(super) fn read_deploy(reader: &mut Reader<'_>, deploy: &Settings) -> DeployO
         upgrade_timeout: duration(reader, "upgrade_timeout", "1h"),
         health_timeout: duration(reader, "health_timeout", "2m"),
         health_settle: reader.parsed(deploy, "health_settle", parse_settle).unwrap_or(SETTLE),
+        load_check: reader.parsed(deploy, "load_check", parse_bool).unwrap_or(true),
         keep_releases: count(reader, "keep_releases", 5),
         keep_snapshots: count(reader, "keep_snapshots", 2),
     }

@@ -112,6 +112,8 @@ pub struct Policy {
     pub health_timeout: Duration,
     /// How long it must have run before it counts as healthy.
     pub health_settle: Duration,
+    /// Whether it is loaded beside the running one before it takes its place.
+    pub load_check: bool,
     /// Verified releases kept besides the current one.
     pub keep_releases: usize,
     /// Snapshots and failed databases kept for each database.

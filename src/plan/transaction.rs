@@ -61,6 +61,14 @@ impl Transaction {
         let access = DatabaseAccess { password: None, ..self.access.clone() };
         Self { access, prepare: Vec::new(), carry_out: Vec::new(), ..self.clone() }
     }
+
+    /// Returns the place of the step, from 1, that begins when users are let in for good:
+    /// the pruning, which comes last; none where nothing is pruned.
+    #[must_use]
+    pub fn public_from(&self) -> Option<usize> {
+        let place = self.finish.iter().position(|step| matches!(step, Step::Prune(_)))?;
+        Some(self.prepare.len() + self.carry_out.len() + place + 1)
+    }
 }
 
 /// What the history keeps of a transaction.

@@ -149,7 +149,7 @@ impl Agent {
         self.channel.send(request).await.map_err(TransportError::Wire)
     }
 
-    /// Announces a payload, sends all of it and waits for what the agent says to it.
+    /// Announces a payload and sends all of it; what the agent says to it is its next reply.
     ///
     /// # Errors
     /// Fails when the payload cannot be read, or the connection is gone.
@@ -158,10 +158,9 @@ impl Agent {
         announced: &Request,
         payload: &mut (impl Read + Send),
         bytes: u64,
-    ) -> Result<Reply, TransportError> {
+    ) -> Result<(), TransportError> {
         self.send(announced).await?;
-        payload::send(&mut self.channel, payload, bytes).await?;
-        self.receive().await
+        payload::send(&mut self.channel, payload, bytes).await
     }
 
     /// Waits for the next reply.

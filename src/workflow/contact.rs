@@ -71,7 +71,13 @@ pub(super) async fn send_payload(
     payload: &mut (impl Read + Send),
     bytes: u64,
 ) -> Result<(), WorkflowError> {
-    match agent.send_payload(announced, payload, bytes).await? {
+    agent.send_payload(announced, payload, bytes).await?;
+    expect_received(agent.receive().await?)
+}
+
+/// Expects that a payload has arrived.
+pub(super) fn expect_received(reply: Reply) -> Result<(), WorkflowError> {
+    match reply {
         Reply::Received => Ok(()),
         Reply::Fault(fault) => Err(fault.into()),
         _ => Err(WorkflowError::OutOfTurn),

@@ -125,6 +125,8 @@ pub struct Prepared {
     inputs: FileInputs,
     target: Target,
     agent: Agent,
+    /// Whether the agent has still to say that it has the code.
+    is_code_underway: bool,
 }
 
 /// Makes the plan: fetches, reads, observes, compares. Nothing is changed.
@@ -330,21 +332,30 @@ impl Prepared {
         self.agent.close().await;
     }
 
-    /// Begins to carry the plan out. The server must have its code.
+    /// Begins to carry the plan out. Where its code is still under way, the server begins
+    /// once it has it, and not at all where it cannot have it.
     ///
     /// # Errors
     /// Fails where the transaction could not be begun.
     pub async fn begin(mut self) -> Result<Following, WorkflowError> {
         let host = self.desired.host.clone();
         let transaction = self.plan.transaction.clone();
-        let order = Order { transaction, inputs: self.inputs };
+        let order = Order { transaction, inputs: self.inputs.clone() };
         if let Err(source) = self.agent.send(&Request::Execute(Box::new(order))).await {
             return Err(WorkflowError::LostSight { host, source });
         }
+        self.await_code().await.map_err(|error| match error {
+            WorkflowError::Transport(source) => {
+                WorkflowError::LostSight { host: host.clone(), source }
+            }
+            error => error,
+        })?;
         let public = Public::of(&self.target.host, &self.target.settings);
         let fresh = self.records.fresh().to_vec();
         let public = public.map(|public| public.named_just_now(fresh));
+        let public_from = self.plan.transaction.public_from();
         Ok(Following::new(self.agent, host, public)
+            .public_from(public_from)
             .with_records(self.records)
             .with_issued(self.issued))
     }
@@ -452,6 +463,7 @@ fn policy(target: &Target) -> Policy {
         upgrade_timeout: deploy.upgrade_timeout,
         health_timeout: deploy.health_timeout,
         health_settle: deploy.health_settle,
+        load_check: deploy.load_check,
         keep_releases: deploy.keep_releases,
         keep_snapshots: deploy.keep_snapshots,
         upgrades_at_once: target.settings.upgrades_at_once.get(),

@@ -5,7 +5,7 @@ use super::{
     attach::attach,
     dns::{Records, Settled},
     origin::Issued,
-    outside::Public,
+    outside::{Looking, Public},
 };
 use crate::{
     host::HostName,
@@ -22,6 +22,10 @@ pub struct Following {
     host: HostName,
     /// Where the host is looked at from outside once the release is live.
     public: Option<Public>,
+    /// From which step on it is public; none where that is not known before the end.
+    public_from: Option<usize>,
+    /// The look from outside that has begun.
+    looking: Option<Looking>,
     /// What was written into the DNS for it.
     records: Records,
     /// The certificate that was issued for it.
@@ -55,7 +59,21 @@ pub struct Report {
 
 impl Following {
     pub(super) fn new(agent: Agent, host: HostName, public: Option<Public>) -> Self {
-        Self { agent, host, public, records: Records::default(), issued: None }
+        Self {
+            agent,
+            host,
+            public,
+            public_from: None,
+            looking: None,
+            records: Records::default(),
+            issued: None,
+        }
+    }
+
+    /// Need not wait for the transaction's end to look at the host from outside: from this
+    /// step on, counted from 1, users are let in for good.
+    pub(super) fn public_from(self, step: Option<usize>) -> Self {
+        Self { public_from: step, ..self }
     }
 
     /// Has records to settle when the transaction ends.
@@ -84,7 +102,13 @@ impl Following {
             Reply::Event(Event::Finished { outcome, interruption }) => {
                 Ok(Told::Finished { outcome, interruption })
             }
-            Reply::Event(event) => Ok(Told::Event(event)),
+            Reply::Event(event) => {
+                if matches!(event, Event::StepStarted { index, .. } if Some(index) == self.public_from)
+                {
+                    self.looking = self.public.take().map(Public::look);
+                }
+                Ok(Told::Event(event))
+            }
             Reply::Fault(fault) => Err(fault.into()),
             _ => Err(WorkflowError::OutOfTurn),
         }
@@ -134,9 +158,13 @@ impl Following {
         if let Some(issued) = self.issued {
             issued.settle(&outcome).await;
         }
-        let outside = match self.public {
-            Some(public) if outcome == Outcome::Deployed => Some(public.look().await),
+        let looking = match outcome {
+            Outcome::Deployed => self.looking.or_else(|| self.public.map(Public::look)),
             _ => None,
+        };
+        let outside = match looking {
+            Some(looking) => Some(looking.answer().await),
+            None => None,
         };
         Report { outcome, interruption, outside }
     }

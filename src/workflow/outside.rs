@@ -67,14 +67,29 @@ impl Public {
         Self { fresh: fresh.into_iter().map(|address| address.ip).collect(), ..self }
     }
 
-    /// Asks for the login page.
-    pub(super) async fn look(self) -> Outside {
+    /// Begins to ask for the login page.
+    pub(super) fn look(self) -> Looking {
         let Self { name, url, server, fresh } = self;
         let (tell, told) = oneshot::channel();
         let asked = url.clone();
         // A thread of its own: an operator who does not want to wait may leave it behind.
         thread::spawn(move || tell.send(ask(&name, &server, &fresh, asked)));
-        told.await.unwrap_or_else(|_| Outside {
+        Looking { url, told }
+    }
+}
+
+/// A look that is under way.
+#[derive(Debug)]
+pub(super) struct Looking {
+    url: String,
+    told: oneshot::Receiver<Outside>,
+}
+
+impl Looking {
+    /// Waits for what the host answers.
+    pub(super) async fn answer(self) -> Outside {
+        let url = self.url;
+        self.told.await.unwrap_or_else(|_| Outside {
             url,
             problem: Some("it could not be asked".to_owned()),
             note: None,

@@ -56,6 +56,7 @@ fn a_small_file_has_defaults_for_the_rest() {
     assert_eq!(host.deploy.group.as_str(), "odoo");
     assert_eq!(host.deploy.health_timeout.as_secs(), 120);
     assert_eq!(host.deploy.health_settle.as_secs(), 8);
+    assert!(host.deploy.load_check);
     assert_eq!(host.nginx.unwrap().tls, Tls::None);
     assert_eq!(load(&host_text("19.0", "", "")).unwrap().http_interface, "0.0.0.0");
 }
@@ -94,6 +95,13 @@ fn a_host_may_count_as_healthy_at_its_first_answers() {
     assert!(host.deploy.health_settle.is_zero());
     let error = load(&host_text("18.0", "", "health_settle = 0m")).unwrap_err();
     assert!(error.to_string().contains("or `0s` for not at all"), "{error}");
+}
+
+#[test]
+fn a_release_may_be_switched_to_without_loading_it_before() {
+    let host = load(&host_text("18.0", "", "load_check = False")).unwrap();
+    assert!(!host.deploy.load_check);
+    assert!(load(&host_text("18.0", "", "load_check = no")).is_err());
 }
 
 #[test]

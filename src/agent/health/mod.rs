@@ -121,8 +121,7 @@ impl Checker<'_> {
             self.wait_for(&self.url(port, "/websocket/health"), &first)?;
         }
         let main_pid = self.settle(&first)?;
-        self.check_workers(&first)?;
-        let log = request.log.since(self.server)?;
+        let log = self.check_workers(&first)?;
         if let Some(line) = scan::failure(&log, request.audience) {
             return Err(HealthProblem::Logged { line });
         }
@@ -153,9 +152,12 @@ impl Checker<'_> {
         let mut headers = self.headers().to_vec();
         headers.extend(header);
         loop {
+            let answer = self.client().get(url, &headers);
+            if answer.as_ref().is_ok_and(|answer| good.contains(&answer.status)) {
+                return Ok(());
+            }
             self.check_running(first)?;
-            let why = match self.client().get(url, &headers) {
-                Ok(answer) if good.contains(&answer.status) => return Ok(()),
+            let why = match answer {
                 Ok(answer) => {
                     // A registry that did not load will not load by itself.
                     let log = self.request.log.since(self.server)?;
@@ -265,15 +267,16 @@ impl Checker<'_> {
     }
 
     /// Workers that die are replaced, and the main process goes on: every one that said
-    /// it lives has to be there, or to have said that it ends.
-    fn check_workers(&self, first: &UnitState) -> Result<(), HealthProblem> {
+    /// it lives has to be there, or to have said that it ends. Returns the log.
+    fn check_workers(&self, first: &UnitState) -> Result<String, HealthProblem> {
         let log = self.request.log;
         let alive = scan::workers_begun(&log.since(self.server)?);
         let now = self.systemd.processes(first)?;
-        let ended = scan::workers_ended(&log.since(self.server)?);
+        let text = log.since(self.server)?;
+        let ended = scan::workers_ended(&text);
         let gone = alive.difference(&ended).find(|pid| !now.contains(**pid));
         match gone {
-            None => Ok(()),
+            None => Ok(text),
             Some(pid) => {
                 Err(HealthProblem::WorkerDied { unit: self.request.unit.to_owned(), pid: *pid })
             }

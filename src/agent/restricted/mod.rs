@@ -209,6 +209,6 @@ fn sign(transaction: &mut Transaction, key: &KeyName) {
 }
 
 #[cfg(test)]
-mod sample;
+pub(in crate::agent) mod sample;
 #[cfg(test)]
 mod tests;

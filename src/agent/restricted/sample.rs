@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// An order, and the host it is for.
-pub(super) struct Case {
+pub(in crate::agent) struct Case {
     /// What is special about it.
     pub(super) about: &'static str,
     /// What is ordered.
-    pub(super) order: Order,
+    pub(in crate::agent) order: Order,
     /// The host as root knows it.
     pub(super) live: LiveHost,
 }
@@ -26,7 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// Makes the order of that kind.
-pub(super) fn the(about: &str) -> Case {
+pub(in crate::agent) fn the(about: &str) -> Case {
     cases().into_iter().find(|case| case.about == about).expect("there is such a case")
 }
 

@@ -12,11 +12,12 @@ use crate::{
         inspect::{Bytecode, CheckRequest, Inspector, Problem},
         nginx::Nginx,
         odoo_run::{ImportCheck, ImportFailure, OdooJob, OdooProgram, OdooRun},
+        server::Server,
         service::Systemd,
         transaction::{Run, cancel_file},
     },
     host::{DatabaseName, ModuleName, UserName},
-    layout::ReleaseNumber,
+    layout::{Layout, ReleaseNumber},
     plan::unfit_for_loading,
 };
 
@@ -92,14 +93,19 @@ fn text(path: impl AsRef<Path>) -> String {
 }
 
 /// Has systemd verify the unit.
-pub(super) fn unit(run: &mut Run<'_>, unit: &str) -> Result<(), StepError> {
-    Systemd::new(run.server).verify_unit(&run.layout.unit_name(), unit)?;
+pub(super) fn unit(server: &Server, layout: &Layout, unit: &str) -> Result<(), StepError> {
+    Systemd::new(server).verify_unit(&layout.unit_name(), unit)?;
     Ok(())
 }
 
 /// Has nginx test the vhost among the others, but for those whose place it takes.
-pub(super) fn vhost(run: &mut Run<'_>, vhost: &str, aside: &[PathBuf]) -> Result<(), StepError> {
-    Nginx::new(run.server).test_staged(&run.layout.vhost(), vhost, aside)?;
+pub(super) fn vhost(
+    server: &Server,
+    layout: &Layout,
+    vhost: &str,
+    aside: &[PathBuf],
+) -> Result<(), StepError> {
+    Nginx::new(server).test_staged(&layout.vhost(), vhost, aside)?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! One file for each kind of step: how it is done and how it is taken back.
 
 pub(super) mod adopted;
+mod ahead;
 pub(super) mod certificate;
 mod check;
 pub(super) mod database;
@@ -14,6 +15,8 @@ pub(super) mod release;
 pub(super) mod service;
 pub(super) mod switch;
 mod upgrade;
+
+pub(super) use ahead::Ahead;
 
 use super::{
     server::{FileError, ProgramError},
@@ -210,6 +213,9 @@ pub(super) fn prune_after_revert(run: &mut Run<'_>) -> Result<(), StepError> {
 /// # Errors
 /// Fails when it could not be done, or what it checks does not hold.
 pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
+    if let Some(found) = run.ahead.take(step) {
+        return found;
+    }
     match step {
         Step::CreateUser(step) => provision::create_user(run, step),
         Step::MakeDirectories(step) => provision::make_directories(run, step),
@@ -220,8 +226,8 @@ pub(super) fn apply(step: &Step, run: &mut Run<'_>) -> Result<(), StepError> {
         Step::CheckCode { number, files, addons } => {
             check::code(run, *number, files.as_deref(), addons)
         }
-        Step::CheckUnit { unit } => check::unit(run, unit),
-        Step::CheckVhost { vhost, aside } => check::vhost(run, vhost, aside),
+        Step::CheckUnit { unit } => check::unit(run.server, &run.layout, unit),
+        Step::CheckVhost { vhost, aside } => check::vhost(run.server, &run.layout, vhost, aside),
         Step::ServeChallenges { vhost, names, aside } => {
             certificate::serve_challenges(run, vhost, aside)?;
             certificate::prove_challenges(run, names)

@@ -92,7 +92,8 @@ impl Maker<'_> {
         let number = self.number;
         if self.changed().next().is_none() {
             let databases = self.desired.databases.clone();
-            return Some(Step::LoadRelease { number, databases });
+            let is_wanted = self.desired.policy.load_check;
+            return is_wanted.then_some(Step::LoadRelease { number, databases });
         }
         let mut modules: Vec<_> = self
             .desired

@@ -235,6 +235,29 @@ fn a_new_unit_alone_takes_no_snapshot() {
 }
 
 #[test]
+fn a_host_is_public_when_the_page_is_down() {
+    let transaction = everything().plan().transaction;
+    let steps: Vec<_> = [&transaction.prepare, &transaction.carry_out, &transaction.finish]
+        .into_iter()
+        .flatten()
+        .map(Step::title)
+        .collect();
+    let from = transaction.public_from().unwrap();
+    assert_eq!(
+        steps[from - 2..],
+        ["hide the maintenance page", "prune old releases and snapshots"]
+    );
+}
+
+#[test]
+fn a_release_is_not_loaded_beforehand_where_the_host_leaves_that_out() {
+    let mut sample = with_new_unit(Sample::matching());
+    assert!(titles(&sample.plan()).contains("load release 5"));
+    sample.desired.policy.load_check = false;
+    assert!(!titles(&sample.plan()).contains("load release"));
+}
+
+#[test]
 fn a_new_host_gets_its_database_and_its_modules() {
     let plan = Sample::new_host().plan();
     assert_eq!(plan.interruption, "none: the host is not live yet");

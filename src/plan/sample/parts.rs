@@ -48,6 +48,7 @@ fn policy() -> Policy {
         upgrade_timeout: Duration::from_secs(3600),
         health_timeout: Duration::from_secs(120),
         health_settle: Duration::from_secs(8),
+        load_check: true,
         keep_releases: 3,
         keep_snapshots: 1,
         upgrades_at_once: 1,

@@ -1,7 +1,10 @@
 //! Has a certificate issued that the plan puts in place.
 
 use super::Prepared;
-use crate::workflow::{WorkflowError, origin};
+use crate::{
+    plan::Step,
+    workflow::{WorkflowError, origin},
+};
 
 impl Prepared {
     /// Has Cloudflare issue the certificate of the plan, where it has one.
@@ -9,6 +12,11 @@ impl Prepared {
     /// # Errors
     /// Fails where the server cannot make a key, or Cloudflare does not do it.
     pub async fn certify(&mut self) -> Result<(), WorkflowError> {
+        let installs = |step: &Step| matches!(step, Step::InstallCertificate(_));
+        if !self.plan.transaction.prepare.iter().any(installs) {
+            return Ok(());
+        }
+        self.await_code().await?;
         let transaction = &mut self.plan.transaction;
         self.issued = origin::issue(&mut self.agent, &self.desired, transaction).await?;
         Ok(())

@@ -67,6 +67,7 @@ impl Draft {
             redactor,
             target,
             agent,
+            is_code_underway: false,
         })
     }
 }

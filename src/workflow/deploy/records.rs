@@ -58,6 +58,10 @@ impl Prepared {
     /// # Errors
     /// Fails where one cannot be written; then none is.
     pub async fn write_records(&mut self) -> Result<(), WorkflowError> {
+        if self.records.is_empty() {
+            return Ok(());
+        }
+        self.await_code().await?;
         self.records.write().await
     }
 

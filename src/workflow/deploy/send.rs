@@ -10,10 +10,11 @@ use crate::{
 
 impl Prepared {
     /// Sends the objects that the server lacks. They lie there unused until a
-    /// transaction needs them.
+    /// transaction needs them. Whether they have arrived is not waited for: what comes next
+    /// is sent behind them.
     ///
     /// # Errors
-    /// Fails where they cannot be read, sent or stored.
+    /// Fails where they cannot be read or sent.
     pub async fn send_code(&mut self, listen: Listener<'_>) -> Result<(), WorkflowError> {
         let have: Vec<TreeId> =
             self.observed.host.releases.iter().map(|release| release.record.tree).collect();
@@ -25,7 +26,20 @@ impl Prepared {
         listen(Notice::Sending { objects: pack.objects(), bytes: pack.size() });
         let request = Request::Pack { host: self.desired.host.clone(), bytes: pack.size() };
         let bytes = pack.size();
-        contact::send_payload(&mut self.agent, &request, &mut pack, bytes).await
+        self.agent.send_payload(&request, &mut pack, bytes).await?;
+        self.is_code_underway = true;
+        Ok(())
+    }
+
+    /// Waits until the server has the code that was sent.
+    ///
+    /// # Errors
+    /// Fails where the server cannot store it.
+    pub(super) async fn await_code(&mut self) -> Result<(), WorkflowError> {
+        if !std::mem::take(&mut self.is_code_underway) {
+            return Ok(());
+        }
+        contact::expect_received(self.agent.receive().await?)
     }
 }
 
