@@ -3,10 +3,13 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, ErrorKind, Write as _},
+    iter::Sum,
+    num::NonZero,
     os::unix::fs::{
         DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
     },
     path::{Path, PathBuf},
+    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -21,6 +24,12 @@ use super::{
 
 /// 2001-01-01T00:00:00Z, in seconds since the epoch: where the mtimes of released files begin.
 const FIRST_MTIME: u64 = 978_307_200;
+
+/// How many threads write files at most: with more the disk decides.
+const MOST_THREADS: usize = 8;
+
+/// How many files are worth a thread.
+const SMALLEST_SHARE: usize = 256;
 
 /// How many seconds later they end (2018-01-05): never in the future.
 const MTIMES: u32 = 1 << 29;
@@ -62,19 +71,21 @@ impl Store {
         make_empty(directory)?;
         let root = oid(tree.as_bytes());
         let failed = || objects_error(|| format!("read tree {tree}"));
-        let mut writer = Writer {
-            repository: &self.repository,
-            odb: self.repository.odb().map_err(failed())?,
-            root,
-            done: CheckedOut::default(),
-        };
+        let mut writer = Writer { repository: &self.repository, root, links: 0, files: Vec::new() };
         let place = Place { inner: PathBuf::new(), directory: directory.to_owned() };
         let previous = previous.and_then(|previous| {
             let tree = self.repository.find_tree(oid(previous.tree.as_bytes())).ok()?;
             Some(Shared { tree, directory: previous.directory.to_owned() })
         });
         writer.directory(root, &place, previous.as_ref())?;
-        Ok(writer.done)
+        let Writer { links, files, .. } = writer;
+        let mut done =
+            write_files(self.repository.path(), &files).map_err(|error| match error {
+                WriteError::Store(source) => failed()(source),
+                WriteError::File(error) => error,
+            })?;
+        done.files += links;
+        Ok(done)
     }
 }
 
@@ -105,11 +116,21 @@ struct Shared<'a> {
     directory: PathBuf,
 }
 
+/// Makes directories and links, and lists the files.
 struct Writer<'a> {
     repository: &'a Repository,
-    odb: Odb<'a>,
     root: Oid,
-    done: CheckedOut,
+    links: usize,
+    files: Vec<FileToWrite>,
+}
+
+/// A file that is to be written into a directory that is there.
+struct FileToWrite {
+    id: Oid,
+    kind: Kind,
+    place: Place,
+    /// The file of the earlier release that has the same content, as it was written.
+    same: Option<PathBuf>,
 }
 
 impl Writer<'_> {
@@ -150,42 +171,10 @@ impl Writer<'_> {
                     let same = before
                         .filter(|(old, _)| old.id() == entry.id() && Kind::of(old) == kind)
                         .map(|(_, previous)| previous.directory.join(as_path(name)));
-                    self.file(entry.id(), kind, &place, same)?;
+                    self.files.push(FileToWrite { id: entry.id(), kind, place, same });
                 }
             }
         }
-        Ok(())
-    }
-
-    fn file(
-        &mut self,
-        id: Oid,
-        kind: Kind,
-        place: &Place,
-        same: Option<PathBuf>,
-    ) -> Result<(), SourceError> {
-        let mode = if kind == Kind::Executable { 0o755 } else { 0o644 };
-        self.done.files += 1;
-        if let Some(same) = same {
-            let (size, _) = self.odb.read_header(id).map_err(unreadable(place))?;
-            if is_untouched(&same, size, mtime(id), mode)
-                && fs::hard_link(&same, &place.directory).is_ok()
-            {
-                self.done.linked += 1;
-                return Ok(());
-            }
-        }
-        let object = self.odb.read(id).map_err(unreadable(place))?;
-        let write = || -> io::Result<()> {
-            let mut options = OpenOptions::new();
-            let mut file =
-                options.write(true).create_new(true).mode(mode).open(&place.directory)?;
-            file.write_all(object.data())?;
-            file.set_permissions(Permissions::from_mode(mode))?;
-            file.set_modified(mtime(id))
-        };
-        write().map_err(|source| SourceError::file("write", &place.directory, source))?;
-        self.done.bytes += object.len() as u64;
         Ok(())
     }
 
@@ -198,9 +187,77 @@ impl Writer<'_> {
                 target: text::cleaned(&String::from_utf8_lossy(target.content())),
             });
         }
-        self.done.files += 1;
+        self.links += 1;
         symlink(as_path(target.content()), &place.directory)
             .map_err(|source| SourceError::file("write the link", &place.directory, source))
+    }
+}
+
+/// Why files could not be written.
+enum WriteError {
+    /// The object store cannot be opened once more.
+    Store(git2::Error),
+    /// One of them.
+    File(SourceError),
+}
+
+/// Writes files by several threads: most of the work is the kernel's, which makes links in
+/// several directories at once.
+fn write_files(store: &Path, files: &[FileToWrite]) -> Result<CheckedOut, WriteError> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let share = files.len().div_ceil(threads).max(SMALLEST_SHARE);
+    thread::scope(|scope| {
+        let shares: Vec<_> = files
+            .chunks(share)
+            .map(|share| scope.spawn(move || write_share(store, share)))
+            .collect();
+        let written = shares
+            .into_iter()
+            .map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        written.sum()
+    })
+}
+
+fn write_share(store: &Path, files: &[FileToWrite]) -> Result<CheckedOut, WriteError> {
+    // A repository is one thread's.
+    let repository = Repository::open_bare(store).map_err(WriteError::Store)?;
+    let odb = repository.odb().map_err(WriteError::Store)?;
+    files.iter().map(|file| file.write(&odb).map_err(WriteError::File)).sum()
+}
+
+impl Sum for CheckedOut {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |all, part| Self {
+            files: all.files + part.files,
+            linked: all.linked + part.linked,
+            bytes: all.bytes + part.bytes,
+        })
+    }
+}
+
+impl FileToWrite {
+    fn write(&self, odb: &Odb<'_>) -> Result<CheckedOut, SourceError> {
+        let Self { id, kind, place, same } = self;
+        let mode = if *kind == Kind::Executable { 0o755 } else { 0o644 };
+        if let Some(same) = same {
+            let (size, _) = odb.read_header(*id).map_err(unreadable(place))?;
+            if is_untouched(same, size, mtime(*id), mode)
+                && fs::hard_link(same, &place.directory).is_ok()
+            {
+                return Ok(CheckedOut { files: 1, linked: 1, bytes: 0 });
+            }
+        }
+        let object = odb.read(*id).map_err(unreadable(place))?;
+        let write = || -> io::Result<()> {
+            let mut options = OpenOptions::new();
+            let mut file =
+                options.write(true).create_new(true).mode(mode).open(&place.directory)?;
+            file.write_all(object.data())?;
+            file.set_permissions(Permissions::from_mode(mode))?;
+            file.set_modified(mtime(*id))
+        };
+        write().map_err(|source| SourceError::file("write", &place.directory, source))?;
+        Ok(CheckedOut { files: 1, linked: 0, bytes: object.len() as u64 })
     }
 }
 

@@ -147,6 +147,32 @@ fn unchanged_files_are_shared_with_the_release_before() {
 }
 
 #[test]
+fn a_release_of_many_files_is_written_whole() {
+    let place = Place::new();
+    let origin = origin(&place);
+    let many = 1_500;
+    for number in 0..many {
+        origin.write(&format!("addon_{}/f{number}.py", number % 7), &number.to_string());
+    }
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let (first, _) = send(&place, &origin, &store, &[]);
+    let one = place.path("1");
+    let written = store.check_out(first.id(), &one, None).unwrap();
+    assert_eq!((written.files, written.linked), (many + 4, 0));
+    origin.write("addon_0/f0.py", "changed");
+    let (second, _) = send(&place, &origin, &store, &[first.id()]);
+    let two = place.path("2");
+    let previous = Previous { directory: &one, tree: first.id() };
+    let shared = store.check_out(second.id(), &two, Some(previous)).unwrap();
+    // The link is written anew.
+    assert_eq!((shared.files, shared.linked, shared.bytes), (many + 4, many + 2, 7));
+    for number in 1..many {
+        let text = fs::read_to_string(two.join(format!("addon_{}/f{number}.py", number % 7)));
+        assert_eq!(text.unwrap(), number.to_string());
+    }
+}
+
+#[test]
 fn an_mtime_depends_on_the_content_only() {
     let place = Place::new();
     let origin = origin(&place);
