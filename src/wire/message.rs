@@ -150,6 +150,8 @@ pub struct ObserveRequest {
     pub sensitive_keys: BTreeSet<String>,
     /// The key under which their values are hashed instead.
     pub mask_key: [u8; 32],
+    /// Whether the interpreter's version is needed: where packages are to be installed on it.
+    pub asks_python: bool,
     /// The transaction that may follow, if one may.
     pub transaction: Option<TransactionId>,
 }

@@ -220,6 +220,7 @@ pub(super) struct Wanted {
     certificate: Option<CertificateWish>,
     directories: Vec<PathBuf>,
     addons: Vec<Addon>,
+    asks_python: bool,
 }
 
 impl Wanted {
@@ -232,6 +233,7 @@ impl Wanted {
             access: renderer.access(&options),
             certificate: CertificateWish::of(target, renderer.secrets)?,
             addons: project.readings.addons(&target.tree, &directories)?,
+            asks_python: python::may_be_asked(target)?,
             directories,
             options,
         })
@@ -247,6 +249,7 @@ impl Wanted {
             databases: target.host.databases.clone(),
             sensitive_keys: self.options.sensitive_keys.clone(),
             mask_key: request.mask_key,
+            asks_python: self.asks_python,
             transaction: Some(request.id.clone()),
         }))
     }

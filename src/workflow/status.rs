@@ -100,6 +100,7 @@ fn question(project: &Project, host: &Host, mask_key: [u8; 32]) -> Result<Reques
         databases: host.databases.clone(),
         sensitive_keys: options.sensitive_keys.clone(),
         mask_key,
+        asks_python: false,
         transaction: None,
     })))
 }

@@ -152,7 +152,7 @@ fn a_release_of_many_files_is_written_whole() {
     let origin = origin(&place);
     let many = 1_500;
     for number in 0..many {
-        origin.write(&format!("addon_{}/f{number}.py", number % 7), &number.to_string());
+        origin.write(&format!("addon_{}/f{number}.py", number % 7), number.to_string());
     }
     let store = Store::open_or_create(&place.path("store")).unwrap();
     let (first, _) = send(&place, &origin, &store, &[]);

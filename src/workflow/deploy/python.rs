@@ -13,6 +13,15 @@ use crate::{
     plan::PythonEnvironment,
 };
 
+/// Tells whether the commit may ask for packages, before anything of it is read.
+pub(super) fn may_be_asked(target: &Target) -> Result<bool, WorkflowError> {
+    Ok(match &target.host.deploy.requirements {
+        Requirements::None => false,
+        Requirements::IfPresent => target.tree.read(Path::new(REQUIREMENTS))?.is_some(),
+        Requirements::File(_) => true,
+    })
+}
+
 /// Reads the requirements of the commit; none where it has none.
 pub(super) fn environment(
     target: &Target,

@@ -77,6 +77,7 @@ impl Machine {
             service: live.with.service.clone(),
             access: live.with.access.clone(),
             keep: Vec::new(),
+            asks_python: false,
             databases: live.record.databases.clone(),
             sensitive_keys: BTreeSet::new(),
             mask_key: [0; 32],
