@@ -4,8 +4,9 @@
 //! still has the main process's handler for it, so that the request is lost: the worker
 //! serves on, the main process waits for it, and systemd ends both when
 //! `TimeoutStopSec=` is over, which is longer than `limit_time_real`: 20 minutes
-//! without Odoo. Seen on a busy server (`odoo/service/server.py`, `Worker.start`, all of
-//! 17.0 to 19.0). Asked again, it goes; one that was asked before is not hurried.
+//! without Odoo. Seen on a busy server, with 19.0 (`odoo/service/server.py`,
+//! `Worker.start` and `PreforkServer.stop_workers_gracefully`). Asked again, it goes; one
+//! that was asked before is not hurried.
 
 use std::{
     path::Path,

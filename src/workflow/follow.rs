@@ -104,8 +104,9 @@ impl Following {
             }
             Reply::Event(event) => {
                 if matches!(event, Event::StepStarted { index, .. } if Some(index) == self.public_from)
+                    && let Some(public) = self.public.take()
                 {
-                    self.looking = self.public.take().map(Public::look);
+                    self.looking = Some(public.look());
                 }
                 Ok(Told::Event(event))
             }
