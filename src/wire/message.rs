@@ -151,9 +151,15 @@ pub struct ObserveRequest {
     /// The key under which their values are hashed instead.
     pub mask_key: [u8; 32],
     /// Whether the interpreter's version is needed: where packages are to be installed on it.
+    /// Controllers that do not say want to know.
+    #[serde(default = "yes")]
     pub asks_python: bool,
     /// The transaction that may follow, if one may.
     pub transaction: Option<TransactionId>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Which databases' new rows are to be counted.
