@@ -248,7 +248,8 @@ impl<'a> Nginx<'a> {
 }
 
 const ONE_REQUEST: Duration = Duration::from_secs(5);
-/// Between two looks whether new workers answer: mostly they do within some milliseconds.
+/// Between two looks whether new workers answer: nginx ends its old ones a tenth of a second
+/// after the new ones are there, and until then either may answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 

@@ -84,7 +84,8 @@ fn is_worker(server: &Server, pid: u32, main: u32) -> Result<bool, FileError> {
 /// Tells whether the text of `/proc/PID/status` is that of a worker that is ready to be
 /// asked: a child of the main process that handles SIGINT and leaves SIGTERM to the kernel.
 /// The old main process of a reload is a child, too, and handles both: asked a second time
-/// it would break off its workers' requests.
+/// it would break off its workers' requests. The evented process reads as a worker, but was
+/// killed before the workers were first asked.
 fn reads_as_worker(status: &str, main: u32) -> bool {
     let value = |name: &str| {
         let mut lines = status.lines().filter_map(|line| line.split_once(':'));
@@ -101,30 +102,32 @@ fn reads_as_worker(status: &str, main: u32) -> bool {
 mod tests {
     use super::*;
 
-    /// Of a `WorkerHTTP` of Odoo 19.0.
-    const WORKER: &str =
-        "Name:\todoo: WorkerHTTP\nPid:\t484\nPPid:\t100\nSigCgt:\t0000000000801a02\n";
+    /// Masks as processes of Odoo 19.0 have them.
+    const OF_A_WORKER: &str = "0000000100800a06";
+    const OF_THE_MAIN_PROCESS: &str = "0000000000314a07";
+
+    fn child_of_100(mask: &str) -> String {
+        format!("Name:\tpython3\nPid:\t112\nPPid:\t100\nSigCgt:\t{mask}\n")
+    }
 
     #[test]
     fn a_worker_is_asked_again() {
-        assert!(reads_as_worker(WORKER, 100));
+        assert!(reads_as_worker(&child_of_100(OF_A_WORKER), 100));
     }
 
     #[test]
     fn a_child_of_a_worker_or_of_another_main_process_is_not() {
-        assert!(!reads_as_worker(WORKER, 101));
+        assert!(!reads_as_worker(&child_of_100(OF_A_WORKER), 101));
     }
 
     #[test]
     fn one_that_is_not_ready_and_the_old_main_process_of_a_reload_are_not() {
-        let forked = WORKER.replace("0000000000801a02", "0000000000c15a07");
-        assert!(!reads_as_worker(&forked, 100));
+        assert!(!reads_as_worker(&child_of_100(OF_THE_MAIN_PROCESS), 100));
     }
 
     #[test]
     fn a_process_that_does_not_handle_the_signal_is_not() {
-        let tool = WORKER.replace("0000000000801a02", "0000000000000000");
-        assert!(!reads_as_worker(&tool, 100));
+        assert!(!reads_as_worker(&child_of_100("0000000000000000"), 100));
         assert!(!reads_as_worker("", 100));
     }
 }

@@ -267,7 +267,7 @@ impl Run<'_> {
         let started = Event::Started { transaction: self.transaction.id.to_string(), steps: total };
         self.events.tell(&started);
         let mut done = Vec::new();
-        self.ahead = Ahead::begin(self.server, &self.layout, &self.transaction.prepare);
+        self.ahead = Ahead::begin(self.server, &self.layout, self.transaction.checks_ahead());
         let prepared = self.walk(&self.transaction.prepare, &mut done);
         let prepared = prepared.and_then(|()| self.note(&Entry::CarryOut, "begin the switch"));
         if let Err(failure) = prepared {

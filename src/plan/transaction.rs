@@ -62,6 +62,18 @@ impl Transaction {
         Self { access, prepare: Vec::new(), carry_out: Vec::new(), ..self.clone() }
     }
 
+    /// Returns the checks that may begin before their turn: what they look at is there. A unit
+    /// names a user and an interpreter, a vhost a certificate; where a step makes one of
+    /// those, it comes first.
+    pub fn checks_ahead(&self) -> impl Iterator<Item = &Step> {
+        let is_check =
+            |step: &Step| matches!(step, Step::CheckUnit { .. } | Step::CheckVhost { .. });
+        let makes_nothing_of_theirs = move |step: &&Step| {
+            is_check(step) || matches!(step, Step::CheckOut(_) | Step::CheckCode { .. })
+        };
+        self.prepare.iter().take_while(makes_nothing_of_theirs).filter(move |step| is_check(step))
+    }
+
     /// Returns the place of the step, from 1, that begins when users are let in for good:
     /// the pruning, which comes last; none where nothing is pruned.
     #[must_use]

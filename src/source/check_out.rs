@@ -25,14 +25,14 @@ use super::{
 /// 2001-01-01T00:00:00Z, in seconds since the epoch: where the mtimes of released files begin.
 const FIRST_MTIME: u64 = 978_307_200;
 
+/// How many seconds later they end (2018-01-05): never in the future.
+const MTIMES: u32 = 1 << 29;
+
 /// How many threads write files at most: with more the disk decides.
 const MOST_THREADS: usize = 8;
 
 /// How many files are worth a thread.
 const SMALLEST_SHARE: usize = 256;
-
-/// How many seconds later they end (2018-01-05): never in the future.
-const MTIMES: u32 = 1 << 29;
 
 /// An earlier release whose unchanged files can be shared.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,6 @@ impl Store {
     ) -> Result<CheckedOut, SourceError> {
         make_empty(directory)?;
         let root = oid(tree.as_bytes());
-        let failed = || objects_error(|| format!("read tree {tree}"));
         let mut writer = Writer { repository: &self.repository, root, links: 0, files: Vec::new() };
         let place = Place { inner: PathBuf::new(), directory: directory.to_owned() };
         let previous = previous.and_then(|previous| {
@@ -79,13 +78,34 @@ impl Store {
         });
         writer.directory(root, &place, previous.as_ref())?;
         let Writer { links, files, .. } = writer;
-        let mut done =
-            write_files(self.repository.path(), &files).map_err(|error| match error {
-                WriteError::Store(source) => failed()(source),
-                WriteError::File(error) => error,
-            })?;
+        let mut done = self.write_files(&files)?;
         done.files += links;
         Ok(done)
+    }
+
+    /// Writes files by several threads: most of the work is the kernel's, which makes links in
+    /// several directories at once.
+    fn write_files(&self, files: &[FileToWrite]) -> Result<CheckedOut, SourceError> {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+        let share = files.len().div_ceil(threads).max(SMALLEST_SHARE);
+        let path = &self.path;
+        thread::scope(|scope| {
+            let shares: Vec<_> = files
+                .chunks(share)
+                // A repository is one thread's.
+                .map(|share| scope.spawn(|| Self::open_or_create(path)?.write_share(share)))
+                .collect();
+            let written = shares
+                .into_iter()
+                .map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            written.sum()
+        })
+    }
+
+    fn write_share(&self, files: &[FileToWrite]) -> Result<CheckedOut, SourceError> {
+        let odb = self.repository.odb();
+        let odb = odb.map_err(objects_error(|| "read the object store".to_owned()))?;
+        files.iter().map(|file| file.write(&odb)).sum()
     }
 }
 
@@ -191,38 +211,6 @@ impl Writer<'_> {
         symlink(as_path(target.content()), &place.directory)
             .map_err(|source| SourceError::file("write the link", &place.directory, source))
     }
-}
-
-/// Why files could not be written.
-enum WriteError {
-    /// The object store cannot be opened once more.
-    Store(git2::Error),
-    /// One of them.
-    File(SourceError),
-}
-
-/// Writes files by several threads: most of the work is the kernel's, which makes links in
-/// several directories at once.
-fn write_files(store: &Path, files: &[FileToWrite]) -> Result<CheckedOut, WriteError> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let share = files.len().div_ceil(threads).max(SMALLEST_SHARE);
-    thread::scope(|scope| {
-        let shares: Vec<_> = files
-            .chunks(share)
-            .map(|share| scope.spawn(move || write_share(store, share)))
-            .collect();
-        let written = shares
-            .into_iter()
-            .map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        written.sum()
-    })
-}
-
-fn write_share(store: &Path, files: &[FileToWrite]) -> Result<CheckedOut, WriteError> {
-    // A repository is one thread's.
-    let repository = Repository::open_bare(store).map_err(WriteError::Store)?;
-    let odb = repository.odb().map_err(WriteError::Store)?;
-    files.iter().map(|file| file.write(&odb).map_err(WriteError::File)).sum()
 }
 
 impl Sum for CheckedOut {

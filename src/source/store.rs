@@ -26,7 +26,7 @@ const INCOMING: &str = "incoming-";
 
 /// A bare repository that holds trees and files, and no history.
 pub struct Store {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) repository: Repository,
 }
 

@@ -344,10 +344,10 @@ impl Prepared {
         let host = self.desired.host.clone();
         let transaction = self.plan.transaction.clone();
         let order = Order { transaction, inputs: self.inputs.clone() };
-        if let Err(source) = self.agent.send(&Request::Execute(Box::new(order))).await {
-            return Err(WorkflowError::LostSight { host, source });
-        }
-        self.await_code().await.map_err(|error| match error {
+        let sent = self.agent.send(&Request::Execute(Box::new(order))).await;
+        // An agent that does not take the code says why, and may hang up.
+        let has_code = self.await_code().await;
+        has_code.and(sent.map_err(WorkflowError::from)).map_err(|error| match error {
             WorkflowError::Transport(source) => {
                 WorkflowError::LostSight { host: host.clone(), source }
             }

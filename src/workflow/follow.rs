@@ -1,5 +1,7 @@
 //! A transaction that is watched until it ends, or is left running.
 
+use futures_util::future::OptionFuture;
+
 use super::{
     Project, WorkflowError,
     attach::attach,
@@ -163,10 +165,7 @@ impl Following {
             Outcome::Deployed => self.looking.or_else(|| self.public.map(Public::look)),
             _ => None,
         };
-        let outside = match looking {
-            Some(looking) => Some(looking.answer().await),
-            None => None,
-        };
+        let outside = OptionFuture::from(looking.map(Looking::answer)).await;
         Report { outcome, interruption, outside }
     }
 

@@ -93,6 +93,7 @@ fn an_unknown_key_of_the_tool_is_refused_with_the_near_one() {
 fn a_host_may_count_as_healthy_at_its_first_answers() {
     let host = load(&host_text("18.0", "", "health_settle = 0s")).unwrap();
     assert!(host.deploy.health_settle.is_zero());
+    assert!(load(&host_text("18.0", "", "health_settle = 0")).is_err());
     let error = load(&host_text("18.0", "", "health_settle = 0m")).unwrap_err();
     assert!(error.to_string().contains("or `0s` for not at all"), "{error}");
 }

@@ -46,18 +46,13 @@ impl Moment {
 /// Runs a command, and strikes its transaction.
 fn strike(world: &World, arguments: &[&str], moment: &Moment, blow: Blow) -> Run {
     let server = world.server();
-    let mut entry = 1;
-    pause::ask(server, Process::Transaction, entry);
+    pause::ask(server, Process::Transaction, 1);
     let mut command = world.command(arguments);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    loop {
-        assert!(pause::wait(server, &mut child), "the transaction ended before it was struck");
-        if pause::journal(server).last().is_some_and(|last| moment.is(last)) {
-            break;
-        }
-        entry += 1;
-        pause::ask(server, Process::Transaction, entry);
-    }
+    pause::advance(server, &mut child, 1, |entries| {
+        entries.last().is_some_and(|last| moment.is(last))
+    })
+    .expect("the transaction ended before it was struck");
     match blow {
         Blow::Kill => {
             let kill = "systemctl kill --kill-whom=main --signal=SIGKILL 'deploytx-*'";

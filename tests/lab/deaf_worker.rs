@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use serde_json::Value;
+
 use crate::{
     faults::pause::{self, Process},
     lab::Server,
@@ -54,15 +56,9 @@ fn a_worker_that_was_forked_just_before_a_stop_does_not_keep_odoo_from_ending() 
     pause::ask(server, Process::Transaction, 1);
     let mut command = world.deploy_command(&[]);
     let mut deploy = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    for entry in 2.. {
-        assert!(pause::wait(server, &mut deploy), "the transaction ended before its stop");
-        let journal = pause::journal(server);
-        let last = journal.last().expect("it has begun");
-        if last["entry"] == "before" && last["step"] == "stop Odoo" {
-            break;
-        }
-        pause::ask(server, Process::Transaction, entry);
-    }
+    let is_stop = |last: &Value| last["entry"] == "before" && last["step"] == "stop Odoo";
+    pause::advance(server, &mut deploy, 1, |entries| entries.last().is_some_and(is_stop))
+        .expect("the transaction ended before its stop");
     let unit = format!("odoo-{HOST}.service");
     let main = ["systemctl", "show", "--value", "--property", "MainPID", &unit];
     let main: u32 = server.shell(&main).ok().trim().parse().unwrap();

@@ -235,6 +235,15 @@ fn a_new_unit_alone_takes_no_snapshot() {
 }
 
 #[test]
+fn a_check_waits_for_steps_that_may_make_what_it_looks_at() {
+    let mut transaction = everything().plan().transaction;
+    let ahead: Vec<_> = transaction.checks_ahead().map(Step::title).collect();
+    assert_eq!(ahead, ["check the unit", "check the vhost"]);
+    transaction.prepare.insert(0, Step::Hold);
+    assert_eq!(transaction.checks_ahead().count(), 0);
+}
+
+#[test]
 fn a_host_is_public_when_the_page_is_down() {
     let transaction = everything().plan().transaction;
     let steps: Vec<_> = [&transaction.prepare, &transaction.carry_out, &transaction.finish]

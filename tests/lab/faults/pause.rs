@@ -67,6 +67,28 @@ pub(crate) fn wait(server: &Server, deploy: &mut Child) -> bool {
     }
 }
 
+/// Has the transaction go on, from an entry that was asked for, to the first one that is
+/// wanted, and returns which that is; none where the deploy ends before.
+pub(crate) fn advance(
+    server: &Server,
+    deploy: &mut Child,
+    from: usize,
+    wanted: impl Fn(&[Value]) -> bool,
+) -> Option<usize> {
+    for entry in from.. {
+        ask(server, Process::Transaction, entry);
+        if !wait(server, deploy) {
+            return None;
+        }
+        let entries = journal(server);
+        assert_eq!(entries.len(), entry, "an entry for each pause: {entries:?}");
+        if wanted(&entries) {
+            return Some(entry);
+        }
+    }
+    None
+}
+
 /// Returns the id of the host's newest transaction.
 pub(crate) fn newest_journal(server: &Server) -> Option<String> {
     let journals = fs::read_dir(base(server).join("journal")).into_iter().flatten().flatten();

@@ -67,7 +67,9 @@ pub(super) fn kills(kind: Kind, selection: Selection, times: Option<u32>, tally:
     while left != Some(0) {
         let mut underway = start(&mut subject, entry + 1);
         let reached =
-            advance(&subject, &mut underway, entry + 1, |entries| selection.kills(entries));
+            pause::advance(subject.server(), &mut underway.deploy, entry + 1, |entries| {
+                selection.kills(entries)
+            });
         let Some(reached) = reached else {
             completed(&mut subject, underway);
             if left.is_none() {
@@ -117,7 +119,11 @@ pub(super) fn cuts(kind: Kind, selection: Selection, times: Option<u32>, tally: 
         let mut entry = 0;
         while times.is_none_or(|times| done + count(&cuts) < times) {
             let wanted = |entries: &[Value]| selection.cuts(kind, entries);
-            let Some(reached) = advance(&subject, &mut underway, entry + 1, wanted) else { break };
+            let Some(reached) =
+                pause::advance(subject.server(), &mut underway.deploy, entry + 1, wanted)
+            else {
+                break;
+            };
             entry = reached;
             let moment = moment(&subject, entry);
             cuts.push(Cut::now(&subject, &underway, done + count(&cuts), moment));
@@ -184,7 +190,8 @@ pub(super) fn blows_to_recovery(kind: Kind, blow: Blow, times: Option<u32>, tall
     loop {
         for last in [is_last_of_way, is_commit] {
             let mut underway = start(&mut subject, 1);
-            advance(&subject, &mut underway, 1, last).expect("every deploy comes that far");
+            pause::advance(subject.server(), &mut underway.deploy, 1, last)
+                .expect("every deploy comes that far");
             pause::ask_also(subject.server(), Process::Recovery, 1);
             let mut written = pause::journal(subject.server()).len();
             let begun = Instant::now();
@@ -312,29 +319,6 @@ fn start(subject: &mut Subject, entry: usize) -> Underway {
         pause::ask(subject.server(), Process::Transaction, entry);
     }
     subject.begin()
-}
-
-/// Lets the deploy go on, from an entry that was asked for, to one that is wanted;
-/// none where it ends before.
-fn advance(
-    subject: &Subject,
-    underway: &mut Underway,
-    mut entry: usize,
-    wanted: impl Fn(&[Value]) -> bool,
-) -> Option<usize> {
-    let server = subject.server();
-    loop {
-        pause::ask(server, Process::Transaction, entry);
-        if !pause::wait(server, &mut underway.deploy) {
-            return None;
-        }
-        let entries = pause::journal(server);
-        assert_eq!(entries.len(), entry, "an entry for each pause: {entries:?}");
-        if wanted(&entries) {
-            return Some(entry);
-        }
-        entry += 1;
-    }
 }
 
 fn wait_for_begin(subject: &Subject, underway: &mut Underway) -> Option<()> {
