@@ -23,7 +23,10 @@ const SECRET: &str = "s3cr3t-of-the-fleet";
 const PROGRAMS: [(&str, &str); 5] = [
     (
         "psql",
-        "cat >/dev/null\necho '{\"version\": 170000, \"may_create\": true, \"databases\": []}'",
+        // Counts who looks. No database is there: to what is asked of each, the answer is empty.
+        "echo x >>\"${0%/bin/psql}/looks\"\n\
+         echo '{\"version\": 170000, \"may_create\": true, \"databases\": []}'\n\
+         while IFS= read -r question; do case $question in *circumstances*) echo '{}' ;; esac; done",
     ),
     ("setpriv", "echo 'Odoo Server 19.0-20260101'"),
     ("systemctl", ":"),
@@ -156,6 +159,13 @@ impl Platform {
         let asked = fs::read_to_string(self.path("git.log")).unwrap_or_default();
         fs::write(self.path("git.log"), "").unwrap();
         asked.lines().count()
+    }
+
+    /// Tells how often a host was looked at, and begins to count anew.
+    pub(crate) fn looks(&self) -> usize {
+        let looks = fs::read_to_string(self.path("looks")).unwrap_or_default();
+        fs::write(self.path("looks"), "").unwrap();
+        looks.lines().count()
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path,
 
 use super::{
     Account, adopt, as_deployed, certificate, history, journal, lock,
-    postgres::{OverviewEntry, Postgres, PostgresError},
+    postgres::{Look, OverviewEntry, Postgres, PostgresError},
     server::{FileError, Server},
     step::switch,
 };
@@ -292,7 +292,9 @@ fn databases(
         Err(error) => return unreachable(super::with_causes(&error)),
     };
     let own = Postgres::new(server, &access, APPLICATION);
-    match own.and_then(|postgres| cluster(&postgres, request)) {
+    // What is live has a database, as a rule.
+    let through = request.databases.first().filter(|_| server.path(&layout.current()).exists());
+    match own.and_then(|postgres| cluster(&postgres, request, through)) {
         Ok(seen) => (seen, RoleFacts::NotAsked),
         Err(error) => provision::seen_by_others(server, request, &access)
             .unwrap_or_else(|| unreachable(super::with_causes(&error))),
@@ -302,27 +304,35 @@ fn databases(
 /// The name of an observation's sessions in PostgreSQL.
 const APPLICATION: &str = "odoo-deploy-observe";
 
-/// Asks PostgreSQL in as few runs of its client as the answers allow: each
-/// takes some 50 ms.
-fn cluster(postgres: &Postgres, request: &ObserveRequest) -> Result<SeenDatabases, PostgresError> {
-    let overview = postgres.overview()?;
+/// Asks PostgreSQL in as few runs of its client as the answers allow: one, where the
+/// database to look through is there.
+fn cluster(
+    postgres: &Postgres,
+    request: &ObserveRequest,
+    through: Option<&DatabaseName>,
+) -> Result<SeenDatabases, PostgresError> {
+    let databases = &request.databases;
+    let looked = through.and_then(|name| postgres.look_through(name, databases).ok());
+    let looked = looked.map_or_else(|| postgres.look(databases), Ok)?;
+    let Look { overview, mut obstacles, facts } = looked;
+    let mut facts: BTreeMap<_, _> = through.cloned().zip(facts).into_iter().collect();
     let is_there =
         |name: &&DatabaseName| overview.databases.iter().any(|other| other.name == name.as_str());
     let copies: Vec<_> = overview.databases.iter().filter_map(copy).collect();
-    let facts = thread::scope(|scope| {
-        let asked: Vec<_> = request
-            .databases
-            .iter()
-            .filter(is_there)
-            .map(|name| (name, scope.spawn(|| database(postgres, name))))
-            .collect();
-        let answered = asked.into_iter().map(|(name, answer)| {
-            let facts = answer.join().expect("observing a database does not panic")?;
-            let copies = copies_of(name, &copies);
-            Ok((name.clone(), DatabaseFacts { copies, ..facts }))
-        });
-        answered.collect::<Result<_, PostgresError>>()
+    thread::scope(|scope| {
+        let unknown = databases.iter().filter(is_there).filter(|name| !facts.contains_key(*name));
+        let asked: Vec<_> =
+            unknown.map(|name| (name, scope.spawn(|| postgres.facts_of_present(name)))).collect();
+        for (name, answer) in asked {
+            let answer = answer.join().expect("observing a database does not panic")?;
+            facts.insert(name.clone(), answer);
+        }
+        Ok::<_, PostgresError>(())
     })?;
+    for (name, facts) in &mut facts {
+        facts.copies = copies_of(name, &copies);
+        facts.snapshot_obstacles = obstacles.remove(name).unwrap_or_default();
+    }
     let newest_copy = newest(copies.iter().map(|copy| &copy.name), &request.databases);
     let is_users = |name: &String| !name.contains('~') && name != "postgres";
     let version = overview.version;
@@ -344,13 +354,4 @@ fn copies_of(database: &DatabaseName, all: &[CopyFacts]) -> Vec<CopyFacts> {
     let mut copies: Vec<_> = all.iter().filter(|copy| copy.name.is_of(database)).cloned().collect();
     copies.sort_by_key(|copy| (copy.name.release(), copy.name.kind()));
     copies
-}
-
-fn database(postgres: &Postgres, name: &DatabaseName) -> Result<DatabaseFacts, PostgresError> {
-    thread::scope(|scope| {
-        let obstacles = scope.spawn(|| postgres.snapshot_obstacles(name));
-        let facts = postgres.facts_of_present(name)?;
-        let snapshot_obstacles = obstacles.join().expect("observing a database does not panic")?;
-        Ok(DatabaseFacts { snapshot_obstacles, ..facts })
-    })
 }

@@ -42,7 +42,7 @@ pub(super) fn seen_by_others(
     if has_user && role.is_some() {
         return None;
     }
-    let (mut facts, databases, newest) = cluster(&superuser, request).ok()?;
+    let (mut facts, databases, newest) = cluster(&superuser, request, None).ok()?;
     facts.may_create = role.as_ref().is_some_and(|role| role.may_create);
     let role = if role.is_some() { RoleFacts::Present } else { RoleFacts::Missing };
     Some(((facts, databases, newest), role))
@@ -59,5 +59,5 @@ fn seen_by_nobody(
         ..access.clone()
     };
     let postgres = Postgres::new(server, &access, APPLICATION).ok()?;
-    Some((cluster(&postgres, request).ok()?, RoleFacts::Present))
+    Some((cluster(&postgres, request, None).ok()?, RoleFacts::Present))
 }

@@ -62,17 +62,25 @@ impl Postgres {
         database: &DatabaseName,
     ) -> Result<DatabaseFacts, PostgresError> {
         let call = Call::inside("read the facts of database", database.as_str());
-        let unreadable = |source| PostgresError::Answer { database: database.to_string(), source };
-        let mut values = self.values(&call, &facts_sql())?.into_iter();
-        let mut next = || values.next().unwrap_or_default();
-        let common = serde_json::from_value::<Common>(next()).map_err(unreadable)?;
-        let odoo = serde_json::from_value::<Option<_>>(next()).map_err(unreadable)?;
-        Ok(facts_of(database, common, odoo.unwrap_or_default()))
+        facts_from(database, &mut self.values(&call, &facts_sql())?.into_iter())
     }
 }
 
-/// One run for all: psql itself skips Odoo's tables where they are absent.
-fn facts_sql() -> String {
+/// Reads what [`facts_sql`] prints.
+pub(super) fn facts_from(
+    database: &DatabaseName,
+    values: &mut impl Iterator<Item = serde_json::Value>,
+) -> Result<DatabaseFacts, PostgresError> {
+    let unreadable = |source| PostgresError::Answer { database: database.to_string(), source };
+    let mut next = || values.next().unwrap_or_default();
+    let common = serde_json::from_value::<Common>(next()).map_err(unreadable)?;
+    let odoo = serde_json::from_value::<Option<_>>(next()).map_err(unreadable)?;
+    Ok(facts_of(database, common, odoo.unwrap_or_default()))
+}
+
+/// One run for all: psql itself skips Odoo's tables where they are absent. Odoo gives
+/// dependencies no index by module, so that they are read once for all modules.
+pub(super) fn facts_sql() -> String {
     let keys = [UUID_KEY, HOST_KEY, SIGNATURES_KEY, PARTIAL_KEY].map(quote_literal).join(", ");
     format!(
         "SELECT json_build_object('oid', oid::bigint, 'owner', pg_get_userbyid(datdba), \
@@ -92,9 +100,11 @@ fn facts_sql() -> String {
              FROM public.res_lang WHERE active), \
            'modules', (SELECT coalesce(json_agg(json_build_object('name', m.name, \
              'state', coalesce(m.state, 'uninstalled'), 'version', m.latest_version, \
-             'depends', (SELECT coalesce(json_agg(d.name), '[]') \
-               FROM public.ir_module_module_dependency d WHERE d.module_id = m.id))), '[]') \
-             FROM public.ir_module_module m));\n\
+             'depends', coalesce(d.names, '[]'))), '[]') \
+             FROM public.ir_module_module m LEFT JOIN ( \
+               SELECT module_id, json_agg(name) AS names \
+               FROM public.ir_module_module_dependency GROUP BY module_id \
+             ) d ON d.module_id = m.id));\n\
          \\endif\n"
     )
 }

@@ -10,6 +10,7 @@ mod create;
 mod cron_hold;
 mod error;
 mod facts;
+mod look;
 mod modules;
 mod obstacles;
 mod psql;
@@ -37,6 +38,7 @@ use super::{Server, account::Account};
 
 pub use cron_hold::CronHold;
 pub use error::{PostgresError, ServerMessage};
+pub(super) use look::Look;
 pub(super) use removal::RoleGone;
 pub(super) use role::is_on_this_server;
 pub use snapshot::Snapshot;
@@ -92,6 +94,18 @@ pub struct DatabaseEntry {
     pub open: bool,
 }
 
+/// Asks for an [`Overview`].
+const OVERVIEW_SQL: &str = "SELECT json_build_object( \
+       'version', current_setting('server_version_num')::int, \
+       'may_create', (SELECT rolcreatedb OR rolsuper FROM pg_roles \
+         WHERE rolname = current_user), \
+       'databases', (SELECT coalesce(json_agg(json_build_object('name', datname, \
+           'oid', oid::bigint, 'bytes', CASE WHEN strpos(datname, '~') > 0 \
+             AND (has_database_privilege(oid, 'CONNECT') \
+               OR pg_has_role('pg_read_all_stats', 'USAGE')) \
+             THEN pg_database_size(oid) END) ORDER BY datname), '[]') \
+         FROM pg_database WHERE NOT datistemplate));\n";
+
 impl Postgres {
     /// Prepares access. `application` is what sessions are found by when their
     /// client is gone: `odoo-deploy-` and the transaction's id (the first 63
@@ -145,20 +159,7 @@ impl Postgres {
     /// # Errors
     /// Fails when PostgreSQL cannot be reached.
     pub fn overview(&self) -> Result<Overview, PostgresError> {
-        let call = Call::cluster("look at", "PostgreSQL");
-        self.query(
-            &call,
-            "SELECT json_build_object( \
-               'version', current_setting('server_version_num')::int, \
-               'may_create', (SELECT rolcreatedb OR rolsuper FROM pg_roles \
-                 WHERE rolname = current_user), \
-               'databases', (SELECT coalesce(json_agg(json_build_object('name', datname, \
-                   'oid', oid::bigint, 'bytes', CASE WHEN strpos(datname, '~') > 0 \
-                     AND (has_database_privilege(oid, 'CONNECT') \
-                       OR pg_has_role('pg_read_all_stats', 'USAGE')) \
-                     THEN pg_database_size(oid) END) ORDER BY datname), '[]') \
-                 FROM pg_database WHERE NOT datistemplate));",
-        )
+        self.query(&Call::cluster("look at", "PostgreSQL"), OVERVIEW_SQL)
     }
 
     /// Lists every database of the cluster, templates left out.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::host::DatabaseName;
 
 use super::{
-    Call, Postgres, PostgresError, quote_literal,
+    Postgres, quote_literal,
     replay::{Properties, properties_sql},
 };
 
@@ -24,17 +24,18 @@ struct Circumstances {
     immune_sessions: Vec<String>,
 }
 
+/// What is asked of each database; nothing of one that is not there.
+#[derive(Debug, Deserialize)]
+pub(super) struct Answer {
+    properties: Option<Properties>,
+    circumstances: Option<Circumstances>,
+}
+
 impl Postgres {
-    /// Names everything that stands in the way of copying this database and of
-    /// renaming it later; nothing, where the way is free.
-    ///
-    /// # Errors
-    /// Fails when PostgreSQL cannot be reached, or has no such database.
-    pub fn snapshot_obstacles(
-        &self,
-        database: &DatabaseName,
-    ) -> Result<Vec<String>, PostgresError> {
-        let (properties, circumstances) = self.ask_both(database)?;
+    /// Names everything that stands in the way of copying a database and of renaming it
+    /// later; none where it is not there.
+    pub(super) fn obstacles(&self, database: &DatabaseName, answer: Answer) -> Option<Vec<String>> {
+        let (properties, circumstances) = (answer.properties?, answer.circumstances?);
         let mut obstacles = circumstances.obstacles(database);
         let privileged: Vec<_> = properties
             .settings
@@ -47,7 +48,7 @@ impl Postgres {
             .collect();
         let immune = &circumstances.immune_sessions;
         if (privileged.is_empty() && immune.is_empty()) || self.superuser().is_some() {
-            return Ok(obstacles);
+            return Some(obstacles);
         }
         if !privileged.is_empty() {
             obstacles.push(format!(
@@ -61,25 +62,7 @@ impl Postgres {
                 immune.join(", ")
             ));
         }
-        Ok(obstacles)
-    }
-
-    /// Asks both questions in one run of psql.
-    fn ask_both(
-        &self,
-        database: &DatabaseName,
-    ) -> Result<(Properties, Circumstances), PostgresError> {
-        let name = database.as_str();
-        let sql = format!("{}\n{}", properties_sql(name), circumstances_sql(database));
-        let values = self.values(&Call::cluster("check database", name), &sql)?;
-        let unreadable = |source| PostgresError::Answer { database: name.to_owned(), source };
-        let Ok([properties, circumstances]) = <[_; 2]>::try_from(values) else {
-            return Err(PostgresError::Missing(name.to_owned()));
-        };
-        Ok((
-            serde_json::from_value(properties).map_err(unreadable)?,
-            serde_json::from_value(circumstances).map_err(unreadable)?,
-        ))
+        Some(obstacles)
     }
 }
 
@@ -120,6 +103,16 @@ impl Circumstances {
     }
 }
 
+/// Asks both questions about a database in one statement, which always has one answer.
+pub(super) fn question_sql(database: &DatabaseName) -> String {
+    let (properties, circumstances) =
+        (properties_sql(database.as_str()), circumstances_sql(database));
+    format!(
+        "SELECT json_build_object('properties', ({properties}), \
+         'circumstances', ({circumstances}));\n"
+    )
+}
+
 fn circumstances_sql(database: &DatabaseName) -> String {
     let name = quote_literal(database.as_str());
     // PostgreSQL marks a database whose DROP was interrupted by the limit -2.
@@ -139,7 +132,7 @@ fn circumstances_sql(database: &DatabaseName) -> String {
                pg_has_role(me.oid, a.usesysid, 'USAGE') \
                OR pg_has_role(me.oid, 'pg_signal_backend', 'USAGE'))))) \
          FROM pg_database d, (SELECT * FROM pg_roles WHERE rolname = current_user) me \
-         WHERE d.datname = {name};"
+         WHERE d.datname = {name}"
     )
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Call<'a> {
     pub(super) object: &'a str,
     pub(super) connect_to: &'a str,
     pub(super) patience: Patience,
+    /// Whether nothing is called of what others may have put into the database.
+    pub(super) own_words_only: bool,
 }
 
 /// How long statements may take, whatever the role's own settings say.
@@ -40,12 +42,28 @@ pub(super) enum Patience {
 impl<'a> Call<'a> {
     /// Concerns the cluster or a whole database, and connects to neither of ours.
     pub(super) const fn cluster(operation: &'static str, object: &'a str) -> Self {
-        Self { operation, object, connect_to: MAINTENANCE, patience: Patience::Minute }
+        Self {
+            operation,
+            object,
+            connect_to: MAINTENANCE,
+            patience: Patience::Minute,
+            own_words_only: true,
+        }
     }
 
     /// Concerns what is in a database.
     pub(super) const fn inside(operation: &'static str, database: &'a str) -> Self {
-        Self { operation, object: database, connect_to: database, patience: Patience::Minute }
+        Self {
+            operation,
+            object: database,
+            connect_to: database,
+            patience: Patience::Minute,
+            own_words_only: false,
+        }
+    }
+
+    pub(super) const fn own_words_only(self) -> Self {
+        Self { own_words_only: true, ..self }
     }
 
     pub(super) const fn patient(self) -> Self {
@@ -71,8 +89,7 @@ impl<'a> Call<'a> {
              -c idle_in_transaction_session_timeout=0 -c synchronous_commit=on \
              -c standard_conforming_strings=on -c default_transaction_read_only=off"
         );
-        if self.connect_to == MAINTENANCE {
-            // Nothing of what others may have put into that database is ever called.
+        if self.own_words_only {
             options.push_str(" -c search_path=pg_catalog");
         }
         options

@@ -14,45 +14,28 @@ pub(super) const HOST_KEY: &str = "odoo_deploy.host";
 pub(super) const SIGNATURES_KEY: &str = "odoo_deploy.signatures";
 
 impl Postgres {
-    /// Records which host deploys to this database.
+    /// Records which host deploys to this database, and what it now has of each addon.
+    ///
+    /// Odoo's workers are not told to drop their caches: they cache parameters by key, and
+    /// no code of Odoo asks for these two.
     ///
     /// # Errors
     /// Fails when PostgreSQL refuses.
-    pub fn record_host(
+    pub fn record(
         &self,
         database: &DatabaseName,
         host: &HostName,
-    ) -> Result<(), PostgresError> {
-        self.set_parameter(database, HOST_KEY, host.as_str())
-    }
-
-    /// Records what the database now has of each addon.
-    ///
-    /// # Errors
-    /// Fails when PostgreSQL refuses.
-    pub fn record_signatures(
-        &self,
-        database: &DatabaseName,
         signatures: &BTreeMap<ModuleName, SeenAddon>,
     ) -> Result<(), PostgresError> {
-        let value = serde_json::to_string(signatures).expect("names and ids are valid JSON");
-        self.set_parameter(database, SIGNATURES_KEY, &value)
-    }
-
-    /// Writes one system parameter as Odoo's own superuser does. Odoo's workers
-    /// are not told to drop their caches: they cache parameters by key, and no
-    /// code of Odoo asks for these two.
-    fn set_parameter(
-        &self,
-        database: &DatabaseName,
-        key: &str,
-        value: &str,
-    ) -> Result<(), PostgresError> {
+        let signatures = serde_json::to_string(signatures).expect("names and ids are valid JSON");
         let call = Call::inside("record the state of database", database.as_str());
-        self.execute(&call, &set_parameter_sql(key, value)).map(drop)
+        let sql = set_parameter_sql(HOST_KEY, host.as_str())
+            + &set_parameter_sql(SIGNATURES_KEY, &signatures);
+        self.execute(&call, &sql).map(drop)
     }
 }
 
+/// Writes one system parameter as Odoo's own superuser does.
 fn set_parameter_sql(key: &str, value: &str) -> String {
     let (key, value) = (quote_literal(key), quote_literal(value));
     let now = "now() AT TIME ZONE 'UTC'";

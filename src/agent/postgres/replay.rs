@@ -95,7 +95,7 @@ pub(super) fn properties_sql(database: &str) -> String {
              LEFT JOIN pg_roles r ON r.oid = s.setrole, \
              (SELECT oid, rolsuper FROM pg_roles WHERE rolname = current_user) me \
              WHERE s.setdatabase = d.oid)) \
-         FROM pg_database d WHERE d.datname = {};",
+         FROM pg_database d WHERE d.datname = {}",
         quote_literal(database)
     )
 }

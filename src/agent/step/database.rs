@@ -157,10 +157,7 @@ pub(super) fn record_seen(
     database: &DatabaseName,
     addons: &BTreeMap<ModuleName, SeenAddon>,
 ) -> Result<(), StepError> {
-    let postgres = postgres(run)?;
-    postgres.record_host(database, &run.transaction.host)?;
-    postgres.record_signatures(database, addons)?;
-    Ok(())
+    Ok(postgres(run)?.record(database, &run.transaction.host, addons)?)
 }
 
 /// Opens the host's cluster; sessions are found by the transaction's id.

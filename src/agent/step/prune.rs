@@ -67,13 +67,10 @@ fn releases(run: &mut Run<'_>, step: &Prune) -> Result<Vec<TreeId>, StepError> {
 fn copies(run: &mut Run<'_>, step: &Prune) -> Result<(), StepError> {
     let postgres = database::postgres(run)?;
     for name in &step.databases {
+        let all = postgres.copies(name)?;
         for kind in [CopyKind::Snapshot, CopyKind::Failed] {
-            let copies = postgres.copies(name)?;
-            let mut copies: Vec<_> = copies
-                .into_iter()
-                .map(|(copy, _)| copy)
-                .filter(|copy| copy.kind() == kind)
-                .collect();
+            let of_kind = all.iter().map(|(copy, _)| copy).filter(|copy| copy.kind() == kind);
+            let mut copies: Vec<_> = of_kind.collect();
             copies.sort_by_key(|copy| std::cmp::Reverse(copy.release()));
             for copy in copies.iter().skip(step.keep_snapshots) {
                 database::forget(run, &postgres, copy)?;
