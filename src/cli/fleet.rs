@@ -40,7 +40,7 @@ use crate::{
         announce::{FleetEnded, News},
         deploy::{DeployRequest, Revision, Tips},
         fleet::{
-            Drive, FleetHooks, FleetNotice, FleetWish, HostReport, Surveyed, Wish, carry_out,
+            Drive, FleetHooks, FleetNotice, FleetWish, HostReport, Kept, Surveyed, Wish, carry_out,
             names, survey,
         },
         hooks::Hooks,
@@ -65,7 +65,7 @@ pub(super) async fn plan(
     let chosen = choose(&project, target)?;
     let wish = wish(&project, target, None, &chosen, false)?;
     let requests = requests(target, &wish, &chosen)?;
-    let surveyed = look(&project, requests, None, terminal).await;
+    let surveyed = look(&project, requests, None, &Kept::none(), terminal).await;
     project.machine.links.close().await;
     plan_table(&surveyed, terminal);
     let changes = surveyed.iter().any(|one| one.found.as_ref().is_ok_and(|found| !found.is_empty));
@@ -230,6 +230,7 @@ async fn look(
     project: &Project,
     requests: Vec<(DeployRequest, ServerName)>,
     hooks: Option<&FleetHooks<'_>>,
+    kept: &Kept,
     terminal: &mut Terminal,
 ) -> Vec<Surveyed> {
     let hosts: Vec<_> = requests.iter().map(|(request, _)| request.host.clone()).collect();
@@ -237,7 +238,7 @@ async fn look(
     let mut hear = |notice: FleetNotice<'_>| board.hear(&notice);
     let (_stays, wish) = watch::channel(Wish::GoOn);
     let hooks = hooks.map(|hooks| (hooks, wish));
-    let surveyed = survey(project, requests, hooks, &RefCell::new(&mut hear)).await;
+    let surveyed = survey(project, requests, hooks, kept, &RefCell::new(&mut hear)).await;
     board.terminal.idle();
     surveyed
 }
@@ -257,8 +258,9 @@ async fn deploy(
     let hooks = (choices.hooks && !choices.dry_run && Hooks::are_any(project)).then(|| {
         FleetHooks { hooks: Hooks::of(project, &hosts), request: &request, plan: &json::plan }
     });
+    let kept = if choices.dry_run { Kept::none() } else { Kept::of(&run.rules, requests.len()) };
     let looked = select! {
-        looked = look(project, requests, hooks.as_ref(), terminal) => Some(looked),
+        looked = look(project, requests, hooks.as_ref(), &kept, terminal) => Some(looked),
         _ = interrupts.next() => None,
     };
     let Some(surveyed) = looked else { return Err(WorkflowError::Declined) };
@@ -272,13 +274,16 @@ async fn deploy(
     let nothing =
         surveyed.iter().all(|one| one.found.as_ref().map_or(true, |found| found.is_empty));
     if course.stop().is_some() || nothing || choices.dry_run {
+        kept.leave().await;
         return Ok(show::untouched(&surveyed, choices.dry_run, terminal));
     }
     if !confirmed(&surveyed, choices, terminal).await {
+        kept.leave().await;
         return Err(WorkflowError::Declined);
     }
     let notify = choices.notify;
-    let mut attempt = Attempt { project, hooks: hooks.as_ref(), notify, run, surveyed, course };
+    let hooks = hooks.as_ref();
+    let mut attempt = Attempt { project, hooks, notify, run, surveyed, kept, course };
     attempt.carry_out(terminal).await
 }
 
@@ -299,6 +304,7 @@ struct Attempt<'a> {
     notify: bool,
     run: Run<FleetWish>,
     surveyed: Vec<Surveyed>,
+    kept: Kept,
     course: Course,
 }
 
@@ -335,6 +341,7 @@ impl Attempt<'_> {
             hearing: &hearing,
             wish,
             hooks: self.hooks,
+            kept: &self.kept,
             with_database: run.borrow().wish.with_database,
             again: &again,
         };

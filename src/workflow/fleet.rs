@@ -3,6 +3,7 @@
 
 mod drive;
 mod end;
+mod kept;
 mod one;
 mod survey;
 
@@ -31,6 +32,7 @@ use crate::{
 pub use self::{
     drive::{Drive, carry_out},
     end::{HostReport, summary},
+    kept::Kept,
     survey::survey,
 };
 
@@ -110,7 +112,7 @@ pub enum FleetNotice<'a> {
     Planned {
         /// The host's place.
         place: usize,
-        /// The whole plan, which is not kept.
+        /// The whole plan, which few are kept of.
         prepared: &'a Prepared,
         /// What is kept of it.
         digest: &'a Digest,

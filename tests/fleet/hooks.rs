@@ -97,6 +97,22 @@ fn a_host_that_the_hook_before_its_plan_refuses_keeps_the_run_from_beginning() {
 }
 
 #[test]
+fn hosts_that_begin_at_once_are_looked_at_once() {
+    let platform = Platform::new(3, 0);
+    platform.hook("before-deploy", &format!("{KEEP}\nexit 4"));
+    let run = |at_once: &str| {
+        let more = ["--on-failure", "continue", "--max-parallel", at_once, "--per-server", "3"];
+        let run =
+            platform.run(&[&["--environment", "test", "--yes", "--json"], &more[..]].concat());
+        assert_eq!(run.of("host-ended").len(), 3, "{}", run.stderr);
+        platform.looks()
+    };
+    assert_eq!(run("3"), 3);
+    assert_eq!(run("1"), 3 + 2, "two come later, and are looked at again");
+    assert_eq!(hosts(&platform.seen(), "before-deploy").len(), 6);
+}
+
+#[test]
 fn no_hook_runs_in_a_plan_or_where_they_are_left_out() {
     let platform = Platform::new(2, 0);
     platform.hook("before-plan", &format!("{KEEP}\nexit 1"));

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{select, sync::watch};
 
-use super::{FleetHooks, FleetNotice, Hearing, HostReport, Surveyed, Wish, hear, one::Turn};
+use super::{FleetHooks, FleetNotice, Hearing, HostReport, Kept, Surveyed, Wish, hear, one::Turn};
 use crate::{
     fleet::{Course, End},
     workflow::{Project, deploy::DeployRequest},
@@ -19,6 +19,8 @@ pub struct Drive<'a> {
     pub wish: watch::Receiver<Wish>,
     /// The hooks; none where they are left out.
     pub hooks: Option<&'a FleetHooks<'a>>,
+    /// Plans that are carried out as they are.
+    pub kept: &'a Kept,
     /// Whether databases may go back, where hosts do.
     pub with_database: bool,
     /// Makes the request of a rollback: a new one for the same host.
@@ -64,6 +66,7 @@ pub async fn carry_out(
             }
         }
     }
+    drive.kept.leave().await;
     drive.take_back(surveyed, course, &mut reports).await;
     reports
 }
@@ -76,7 +79,10 @@ impl<'a> Drive<'a> {
 
     async fn deploy(&self, place: usize, surveyed: &Surveyed) -> HostReport {
         match &surveyed.found {
-            Ok(digest) => self.turn(place).deploy(&surveyed.request, digest).await,
+            Ok(digest) => {
+                let kept = self.kept.take(place).await;
+                self.turn(place).deploy(&surveyed.request, digest, kept).await
+            }
             Err(report) => report.clone(),
         }
     }

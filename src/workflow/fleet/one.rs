@@ -1,5 +1,5 @@
-//! One host's turn: the plan made anew, which has to be the one that was looked at, and
-//! carried out to its end.
+//! One host's turn: the plan that was looked at, or made anew the same one, carried out to
+//! its end.
 
 use std::time::{Duration, Instant};
 
@@ -40,13 +40,21 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     /// Deploys what was looked at.
-    pub(super) async fn deploy(self, request: &DeployRequest, digest: &Digest) -> HostReport {
+    pub(super) async fn deploy(
+        self,
+        request: &DeployRequest,
+        digest: &Digest,
+        kept: Option<Prepared>,
+    ) -> HostReport {
         let began = Instant::now();
         if digest.is_empty {
             return HostReport::of_end(End::Unchanged, digest.live);
         }
         let request = digest.saved.request(request.clone());
-        let prepared = prepare(self.project, &request, &mut self.listener()).await;
+        let prepared = match kept {
+            Some(prepared) => Ok(prepared),
+            None => prepare(self.project, &request, &mut self.listener()).await,
+        };
         let asked = self.hooks.map(|hooks| (hooks.request)(&request));
         self.carry_out(prepared, asked.unwrap_or_default(), began).await
     }

@@ -6,8 +6,8 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Digest, FleetHooks, FleetNotice, Hearing, HostReport, LOOKS, LOOKS_PER_SERVER, Surveyed, Wish,
-    hear,
+    Digest, FleetHooks, FleetNotice, Hearing, HostReport, Kept, LOOKS, LOOKS_PER_SERVER, Surveyed,
+    Wish, hear,
 };
 use crate::{
     hooks::Hook,
@@ -19,12 +19,13 @@ use crate::{
     },
 };
 
-/// Makes the plan of every host, many at once, and keeps little of each. Nothing is changed.
+/// Makes the plan of every host, many at once, and keeps little of most. Nothing is changed.
 /// The hosts' order stays.
 pub async fn survey(
     project: &Project,
     requests: Vec<(DeployRequest, ServerName)>,
     hooks: Option<(&FleetHooks<'_>, watch::Receiver<Wish>)>,
+    kept: &Kept,
     hearing: &Hearing<'_>,
 ) -> Vec<Surveyed> {
     let hooks = hooks.as_ref();
@@ -41,9 +42,20 @@ pub async fn survey(
                 let input = (hooks.request)(&request);
                 hooks.before(Hook::BeforePlan, &input, (place, hearing), wish.clone()).await
             };
-            let found = match before.await {
+            let looked = match before.await {
                 Ok(()) => look(project, &request, place, hearing).await,
                 Err(error) => Err(hinder(place, &error, hearing)),
+            };
+            let found = match looked {
+                Ok((digest, prepared)) if digest.is_empty => {
+                    prepared.leave().await;
+                    Ok(digest)
+                }
+                Ok((digest, prepared)) => {
+                    kept.keep(place, server.clone(), prepared).await;
+                    Ok(digest)
+                }
+                Err(report) => Err(report),
             };
             Surveyed { request, server, found }
         }
@@ -56,7 +68,7 @@ async fn look(
     request: &DeployRequest,
     place: usize,
     hearing: &Hearing<'_>,
-) -> Result<Digest, HostReport> {
+) -> Result<(Digest, Prepared), HostReport> {
     let mut listen = |notice| {
         if matches!(notice, Notice::WaitingForLock(_)) {
             hear(hearing, FleetNotice::Host { place, notice: &notice });
@@ -68,8 +80,7 @@ async fn look(
             hear(hearing, FleetNotice::Secrets(&prepared.redactor));
             let planned = FleetNotice::Planned { place, prepared: &prepared, digest: &digest };
             hear(hearing, planned);
-            prepared.leave().await;
-            Ok(digest)
+            Ok((digest, prepared))
         }
         Err(error) => Err(hinder(place, &error, hearing)),
     }
