@@ -134,13 +134,16 @@ impl Checker<'_> {
         Ok(HealthReport { main_pid, answered_after, assets, release_logged, warnings })
     }
 
-    /// A service that ended is why it does not answer.
+    /// A service that ended, or a worker that died over a request, is why it does not answer.
     fn cause(&self, problem: HealthProblem) -> HealthProblem {
         let unit = self.request.unit;
-        match (&problem, self.systemd.state(unit)) {
-            (HealthProblem::NoAnswer { .. }, Ok(state)) if !state.is_running() => {
-                HealthProblem::Ended { unit: unit.to_owned(), state: state.to_string() }
-            }
+        let HealthProblem::NoAnswer { .. } = problem else { return problem };
+        let Ok(state) = self.systemd.state(unit) else { return problem };
+        if !state.is_running() {
+            return HealthProblem::Ended { unit: unit.to_owned(), state: state.to_string() };
+        }
+        match self.check_workers(&state) {
+            Err(died @ HealthProblem::WorkerDied { .. }) => died,
             _ => problem,
         }
     }
@@ -270,8 +273,12 @@ impl Checker<'_> {
     /// it lives has to be there, or to have said that it ends. Returns the log.
     fn check_workers(&self, first: &UnitState) -> Result<String, HealthProblem> {
         let log = self.request.log;
-        let alive = scan::workers_begun(&log.since(self.server)?);
+        let text = log.since(self.server)?;
+        let alive = scan::workers_begun(&text);
         let now = self.systemd.processes(first)?;
+        if alive.iter().all(|pid| now.contains(*pid)) {
+            return Ok(text);
+        }
         let text = log.since(self.server)?;
         let ended = scan::workers_ended(&text);
         let gone = alive.difference(&ended).find(|pid| !now.contains(**pid));
