@@ -60,6 +60,12 @@ pub enum NginxError {
     },
 }
 
+/// Binds each first path over the second one, up to `--`, and becomes the program after it.
+const COVERED: &str = "set -e
+while [ \"$1\" != -- ]; do mount --no-mtab --bind \"$1\" \"$2\"; shift 2; done
+shift
+exec \"$@\"";
+
 impl NginxError {
     /// Returns the next move, where there is one to name.
     #[must_use]
@@ -125,34 +131,26 @@ impl<'a> Nginx<'a> {
         text: &str,
         aside: &[PathBuf],
     ) -> Result<(), NginxError> {
-        // What others' vhosts make nginx warn about is theirs; one that is
-        // broken shows up below.
-        let known = self.test().unwrap_or_default();
         let directory = vhost.parent().unwrap_or(vhost);
         let staging = self.stage(vhost, text, aside).map_err(FileError::at("stage", vhost))?;
         let nothing = tempfile::NamedTempFile::new().map_err(FileError::at("stage", vhost))?;
-        let mut binding = staging.path().as_os_str().to_owned();
-        binding.push(":");
-        binding.push(directory);
-        let mut command = self.server.command("systemd-run");
-        command.args(["--quiet", "--pipe", "--wait", "--collect", "--property"]);
-        let mut property = std::ffi::OsString::from("BindReadOnlyPaths=");
-        property.push(binding);
-        command.arg(property);
+        let mut command = self.server.command("unshare");
+        command.args(["--mount", "--propagation=private", "--", "sh", "-c", COVERED, "sh"]);
+        command.arg(staging.path()).arg(directory);
         // What is not there needs no cover, and would be made by it.
         let is_covered =
             |path: &&PathBuf| path.parent() != Some(directory) && self.server.path(path).exists();
         for elsewhere in aside.iter().filter(is_covered) {
-            let mut property = std::ffi::OsString::from("--property=BindReadOnlyPaths=");
-            property.push(nothing.path());
-            property.push(":");
-            property.push(elsewhere);
-            command.arg(property);
+            command.arg(nothing.path()).arg(elsewhere);
         }
         command.args(["--", "nginx", "-t"]);
         let warnings = judge(&self.server.output(&mut command)?)?;
-        if let Some(warning) = new_warning(&known, &warnings) {
-            return Err(NginxError::Rejected(warning.to_owned()));
+        if !warnings.is_empty() {
+            // What others' vhosts make nginx warn about is theirs.
+            let known = self.test().unwrap_or_default();
+            if let Some(warning) = new_warning(&known, &warnings) {
+                return Err(NginxError::Rejected(warning.to_owned()));
+            }
         }
         self.check_ports(text)
     }
@@ -165,6 +163,18 @@ impl<'a> Nginx<'a> {
         let mut command = self.server.command("systemctl");
         self.server.run(command.args(["reload", "--", "nginx.service"]))?;
         Ok(())
+    }
+
+    /// Has nginx read its configuration again and waits until it answers with the marker.
+    ///
+    /// # Errors
+    /// Fails when it does not within the marker's time, with what nginx objects to, where
+    /// it does.
+    pub fn reload_proven(&self, marker: Marker<'_>) -> Result<(), NginxError> {
+        self.reload().and_then(|()| self.prove(marker)).map_err(|error| match self.test() {
+            Err(rejected @ NginxError::Rejected(_)) => rejected,
+            _ => error,
+        })
     }
 
     /// Fetches the marker until nginx answers with it.

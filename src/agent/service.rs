@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Write},
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -184,7 +185,8 @@ impl<'a> Systemd<'a> {
     /// # Errors
     /// Fails when it does not start.
     pub fn start(&self, unit: &str) -> Result<(), ProgramError> {
-        // What stopped it before, a start limit for one, does not count any more.
+        // What stopped it before, a start limit for one, does not count any more. A start
+        // that is refused for it does not say so: the result is still that of the last run.
         let mut command = self.server.command("systemctl");
         self.server.output(command.args(["reset-failed", "--", unit]))?;
         self.verb("start", unit)
@@ -227,10 +229,25 @@ impl<'a> Systemd<'a> {
     ///
     /// # Errors
     /// Fails when it has no `[Install]` section.
-    pub fn take_up(&self, unit: &str) -> Result<(), ProgramError> {
-        let mut command = self.server.command("systemctl");
-        self.server.run(command.args(["enable", "--no-reload", "--", unit]))?;
+    pub fn take_up(&self, unit: &str, text: &str) -> Result<(), ProgramError> {
+        if !self.is_wanted(unit, text) {
+            let mut command = self.server.command("systemctl");
+            self.server.run(command.args(["enable", "--no-reload", "--", unit]))?;
+        }
         self.daemon_reload()
+    }
+
+    /// Tells whether the links are there that the unit's `[Install]` section asks for. One
+    /// that asks for more is left to systemd.
+    fn is_wanted(&self, unit: &str, text: &str) -> bool {
+        let Some(targets) = wanted_by(text).filter(|targets| !targets.is_empty()) else {
+            return false;
+        };
+        targets.iter().all(|target| {
+            let units = Path::new("/etc/systemd/system");
+            let link = units.join(format!("{target}.wants")).join(unit);
+            fs::read_link(self.server.path(&link)).is_ok_and(|to| to == units.join(unit))
+        })
     }
 
     /// Tells whether a unit is started at boot by links that can be removed and made again.
@@ -311,7 +328,7 @@ impl<'a> Systemd<'a> {
     pub fn verify_unit(&self, unit: &str, text: &str) -> Result<(), VerifyUnitError> {
         let staging = tempfile::tempdir().map_err(FileError::at("stage", Path::new(unit)))?;
         let path = staging.path().join(unit);
-        std::fs::write(&path, text).map_err(FileError::at("stage", &path))?;
+        fs::write(&path, text).map_err(FileError::at("stage", &path))?;
         let mut command = self.server.command("systemd-analyze");
         command.args(["verify", "--man=no", "--recursive-errors=no"]).arg(&path);
         let output = self.server.output(&mut command)?;
@@ -338,6 +355,23 @@ impl<'a> Systemd<'a> {
     }
 }
 
+/// Returns the targets that want a unit, by its `[Install]` section; none where that says
+/// anything else.
+fn wanted_by(text: &str) -> Option<Vec<&str>> {
+    let lines = text.lines().map(str::trim);
+    let section = lines.skip_while(|line| *line != "[Install]").skip(1);
+    let settings = section.filter(|line| !line.is_empty() && !line.starts_with(['#', ';']));
+    let targets =
+        settings.map(|line| line.strip_prefix("WantedBy=").filter(|value| is_plain(value)));
+    let targets: Option<Vec<_>> = targets.collect();
+    Some(targets?.into_iter().flat_map(str::split_whitespace).collect())
+}
+
+/// Tells whether a value neither goes on in the next line nor takes back what was said before.
+fn is_plain(value: &str) -> bool {
+    !value.is_empty() && !value.contains(['\\', '%', '"', '\''])
+}
+
 /// Returns field 22 of `/proc/PID/stat`. The second one, the command's name, may
 /// itself hold blanks and brackets.
 fn start_time(stat: &str) -> Option<u64> {
@@ -346,7 +380,10 @@ fn start_time(stat: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+    use crate::agent::transaction;
 
     #[test]
     fn a_units_state_is_read_from_its_properties() {
@@ -374,6 +411,52 @@ mod tests {
         let after = set(&[(1, 10), (2, 99), (4, 40)]);
         assert_eq!(before.still_in(&after, None), [1]);
         assert!(before.still_in(&after, Some(1)).is_empty());
+    }
+
+    #[test]
+    fn only_a_plain_install_section_is_read() {
+        let unit = |install: &str| format!("[Service]\nExecStart=/x\n\n[Install]\n{install}");
+        let text = unit("# at boot\nWantedBy=multi-user.target a.target\nWantedBy=b.target\n");
+        let targets = ["multi-user.target", "a.target", "b.target"];
+        assert_eq!(wanted_by(&text).unwrap(), targets);
+        assert!(wanted_by("[Service]\nWantedBy=a.target\n").unwrap().is_empty());
+        let others =
+            ["Alias=b.service", "WantedBy=a.target \\\nb.target", "WantedBy=", "[Unit]\nAfter=a"];
+        for other in others {
+            assert_eq!(wanted_by(&unit(&format!("WantedBy=multi-user.target\n{other}\n"))), None);
+        }
+    }
+
+    #[test]
+    fn a_unit_is_enabled_only_where_its_links_are_missing() {
+        let root = tempfile::tempdir().unwrap();
+        let said = |root: &Path| fs::read_to_string(root.join("said")).unwrap_or_default();
+        let systemctl = "#!/bin/sh\necho \"$@\" >>\"$(dirname \"$0\")/said\"\n";
+        symlink(transaction::program(systemctl), root.path().join("systemctl")).unwrap();
+        let path = format!("{}:/usr/bin:/bin", root.path().display());
+        let server = Server::below(root.path().into(), path.into());
+        let text = "[Install]\nWantedBy=multi-user.target\n";
+        let take_up = || Systemd::new(&server).take_up("odoo-a.service", text).unwrap();
+        take_up();
+        assert_eq!(said(root.path()), "enable --no-reload -- odoo-a.service\ndaemon-reload\n");
+        let wants = root.path().join("etc/systemd/system/multi-user.target.wants");
+        fs::create_dir_all(&wants).unwrap();
+        symlink("/etc/systemd/system/odoo-a.service", wants.join("odoo-a.service")).unwrap();
+        fs::remove_file(root.path().join("said")).unwrap();
+        take_up();
+        assert_eq!(said(root.path()), "daemon-reload\n");
+    }
+
+    #[test]
+    fn failures_of_before_are_forgotten_before_a_start() {
+        let root = tempfile::tempdir().unwrap();
+        let systemctl = "#!/bin/sh\necho \"$1\" >>\"$(dirname \"$0\")/said\"\n";
+        symlink(transaction::program(systemctl), root.path().join("systemctl")).unwrap();
+        let path = format!("{}:/usr/bin:/bin", root.path().display());
+        let server = Server::below(root.path().into(), path.into());
+        Systemd::new(&server).start("odoo-a.service").unwrap();
+        let said = fs::read_to_string(root.path().join("said")).unwrap();
+        assert_eq!(said, "reset-failed\nstart\n");
     }
 
     #[test]

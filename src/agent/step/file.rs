@@ -75,11 +75,11 @@ pub(super) fn install_unit(run: &mut Run<'_>, unit: &str, drop_in: &str) -> Resu
     fs::create_dir_all(run.server.path(directory)).map_err(FileError::at("create", directory))?;
     release::replace(run.server, &path, drop_in, 0o644)?;
     release::replace(run.server, &run.layout.unit(), unit, 0o644)?;
-    Ok(Systemd::new(run.server).take_up(&run.layout.unit_name())?)
+    Ok(Systemd::new(run.server).take_up(&run.layout.unit_name(), unit)?)
 }
 
-/// Puts the vhost in place, reloads nginx and fetches the vhost's marker:
-/// `nginx -t` and a reload both succeed where nginx silently keeps what it had.
+/// Puts the vhost in place, reloads nginx and fetches the vhost's marker: a reload
+/// succeeds where nginx silently keeps what it had.
 pub(super) fn install_vhost(
     run: &mut Run<'_>,
     vhost: &str,
@@ -87,11 +87,9 @@ pub(super) fn install_vhost(
 ) -> Result<(), StepError> {
     let _lock = lock_nginx(run.server)?;
     release::replace(run.server, &run.layout.vhost(), vhost, 0o644)?;
-    Nginx::new(run.server).test()?;
-    Nginx::new(run.server).reload()?;
     let url = format!("http://{}:{}{MARKER_PATH}", run.transaction.host, marker.port);
     let proof = nginx::Marker { url: &url, expected: &marker.text, timeout: RELOAD_TIMEOUT };
-    Nginx::new(run.server).prove(proof)?;
+    Nginx::new(run.server).reload_proven(proof)?;
     Ok(note_vhost(run, Some(vhost))?)
 }
 

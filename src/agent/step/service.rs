@@ -64,11 +64,9 @@ pub(super) fn way_back_of_stop(run: &mut Run<'_>) -> Result<Vec<Undo>, StepError
 pub(in crate::agent) fn stop(run: &mut Run<'_>) -> Result<(), StepError> {
     let systemd = Systemd::new(run.server);
     let unit = run.layout.unit_name();
-    if systemd.state(&unit)?.exists() {
-        run.interruption_begins();
-        systemd.stop_odoo(&unit)?;
-    }
-    Ok(())
+    run.interruption_begins();
+    let Err(error) = systemd.stop_odoo(&unit) else { return Ok(()) };
+    if systemd.state(&unit)?.exists() { Err(error.into()) } else { Ok(()) }
 }
 
 /// Starts the service while scheduled jobs are held back: what they would send

@@ -11,7 +11,7 @@ use crate::{
     agent::{
         journal,
         server::{FileError, Server},
-        service::Systemd,
+        service::{ProcessSet, Systemd},
         transaction::Run,
         undo::Undo,
     },
@@ -74,8 +74,14 @@ pub(super) fn to(
     follow: Follow,
 ) -> Result<(), StepError> {
     release::write_state(run.server, &run.layout, number, ReleaseState::Live)?;
-    let before = service::processes(run)?;
-    run.position_log()?;
+    // What follows later is begun, and asked about, by a step of its own.
+    let before = match follow {
+        Follow::Later => ProcessSet::default(),
+        Follow::Restart | Follow::Reload => {
+            run.position_log()?;
+            service::processes(run)?
+        }
+    };
     let target = Path::new("releases").join(number.directory_name());
     point(run.server, &run.layout, &target)?;
     service::link_conf(run)?;
