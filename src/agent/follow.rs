@@ -37,10 +37,10 @@ use crate::{
 };
 
 /// How often the event log of a transaction is looked at.
-const EVENT_INTERVAL: Duration = Duration::from_millis(25);
+const EVENT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How many looks pass between two questions whether the transaction lives.
-const LOOKS_PER_QUESTION: u32 = 40;
+const LOOKS_PER_QUESTION: u32 = 100;
 
 /// How often a recovery is looked at that is waited for.
 const RECOVERY_INTERVAL: Duration = Duration::from_millis(100);
@@ -349,6 +349,11 @@ impl Stillness {
 /// Tells whether nothing of the transaction runs any more. A recovery that is
 /// missing is started.
 fn look(server: &Server, host: &HostName, id: &TransactionId) -> bool {
+    // As long as its own process holds the lock, systemd need not be asked.
+    let holder = lock::holder(server, &Layout::new(host.clone())).ok().flatten();
+    if holder.is_some_and(|holder| holder.transaction == id.as_str()) {
+        return false;
+    }
     let units = [recovery_unit::of_transaction(id), recovery_unit::of_recovery(id)];
     if units.iter().any(|unit| Systemd::new(server).is_up(unit)) {
         return false;

@@ -1,13 +1,18 @@
 //! Lines of JSON in a file that grows: what a process of its own tells to whoever follows.
 
-use std::{fs, marker::PhantomData, path::PathBuf};
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom},
+    marker::PhantomData,
+    path::PathBuf,
+};
 
 use serde::de::DeserializeOwned;
 
 /// Reads such a file from where it stopped.
 pub(super) struct ToldTail<T> {
     path: PathBuf,
-    offset: usize,
+    offset: u64,
     told: PhantomData<T>,
 }
 
@@ -20,17 +25,26 @@ impl<T: DeserializeOwned> ToldTail<T> {
     /// Returns what is new, in whole lines. One that is not understood is left out: a newer
     /// agent may have written it.
     pub(super) fn read(&mut self) -> Vec<T> {
-        let bytes = fs::read(&self.path).unwrap_or_default();
-        let new = bytes.get(self.offset..).unwrap_or_default();
+        let new = self.unread().unwrap_or_default();
         let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.offset += whole;
+        self.offset += whole as u64;
         let lines = new[..whole].split(|byte| *byte == b'\n');
         lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+
+    fn unread(&self) -> io::Result<Vec<u8>> {
+        let mut file = File::open(&self.path)?;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(self.offset))?;
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
