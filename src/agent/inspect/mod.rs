@@ -168,14 +168,14 @@ impl Inspector<'_> {
         Ok((output.status, BufReader::new(answer)))
     }
 
-    /// Prepares an isolated interpreter without privileges and with limits: what
-    /// it reads is not trusted.
+    /// Prepares an isolated interpreter with limits, and without privileges and installed
+    /// packages: what it reads is not trusted.
     fn command(&self) -> Command {
         let mut command = self.server.command_as(self.user, self.group, "prlimit");
         command
             .args(["--cpu=600", "--as=2147483648", "--fsize=2147483648", "--"])
             .arg(self.python)
-            .arg("-I");
+            .args(["-I", "-S"]);
         command
     }
 
