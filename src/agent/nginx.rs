@@ -166,6 +166,8 @@ impl<'a> Nginx<'a> {
     }
 
     /// Has nginx read its configuration again and waits until it answers with the marker.
+    /// Debian's unit reloads by `nginx -s reload`, which refuses what `nginx -t` does; by a
+    /// unit that only sends a signal, the marker does not come.
     ///
     /// # Errors
     /// Fails when it does not within the marker's time, with what nginx objects to, where
@@ -276,7 +278,15 @@ fn judge(output: &super::Output) -> Result<BTreeSet<String>, NginxError> {
     }
     let first =
         ["[emerg] ", "[crit] ", "[alert] ", "[error] "].into_iter().flat_map(of_level).next();
-    Err(NginxError::Rejected(first.unwrap_or_else(|| output.message())))
+    Err(match first {
+        Some(objection) => NginxError::Rejected(objection),
+        // Where nothing is said in nginx's words, it was not nginx that failed.
+        None => NginxError::Program(ProgramError::Status {
+            program: "nginx -t".to_owned(),
+            status: output.status,
+            message: output.message(),
+        }),
+    })
 }
 
 /// Finds a warning that was not there before; one that only moved to another place is none.
@@ -337,6 +347,19 @@ mod tests {
         let text = "server { listen 80; listen [::]:80; # listen 1;\n listen 443 ssl http2;\n\
                     listen 127.0.0.1:8080; listen 443 quic; listen unix:/run/x; listen 10.0.0.1; }";
         assert_eq!(listen_ports(text), BTreeSet::from([80, 443, 8080]));
+    }
+
+    #[test]
+    fn only_what_nginx_itself_says_is_its_objection() {
+        let judged = |stderr: &str| {
+            let status = std::os::unix::process::ExitStatusExt::from_raw(1 << 8);
+            let (stdout, stderr) = (String::new(), stderr.to_owned());
+            judge(&crate::agent::server::Output { status, stdout, stderr }).unwrap_err()
+        };
+        let objection = judged("nginx: [emerg] unknown directive \"x\" in /etc/nginx/a:1\n");
+        assert!(objection.to_string().contains("unknown directive") && objection.hint().is_some());
+        let other = judged("mount: /etc/nginx/sites-enabled: permission denied.\n");
+        assert!(matches!(other, NginxError::Program(_)), "{other}");
     }
 
     #[test]

@@ -312,6 +312,7 @@ fn cluster(
     through: Option<&DatabaseName>,
 ) -> Result<SeenDatabases, PostgresError> {
     let databases = &request.databases;
+    // One that is not there, or lets nobody in, is told of by a look that does not go through it.
     let looked = through.and_then(|name| postgres.look_through(name, databases).ok());
     let looked = looked.map_or_else(|| postgres.look(databases), Ok)?;
     let Look { overview, mut obstacles, facts } = looked;

@@ -42,13 +42,7 @@ pub(super) enum Patience {
 impl<'a> Call<'a> {
     /// Concerns the cluster or a whole database, and connects to neither of ours.
     pub(super) const fn cluster(operation: &'static str, object: &'a str) -> Self {
-        Self {
-            operation,
-            object,
-            connect_to: MAINTENANCE,
-            patience: Patience::Minute,
-            own_words_only: true,
-        }
+        Self { connect_to: MAINTENANCE, ..Self::inside(operation, object) }.own_words_only()
     }
 
     /// Concerns what is in a database.

@@ -66,6 +66,7 @@ pub(in crate::agent) fn stop(run: &mut Run<'_>) -> Result<(), StepError> {
     let unit = run.layout.unit_name();
     run.interruption_begins();
     let Err(error) = systemd.stop_odoo(&unit) else { return Ok(()) };
+    // A unit that is not there is not stopped either.
     if systemd.state(&unit)?.exists() { Err(error.into()) } else { Ok(()) }
 }
 

@@ -74,14 +74,15 @@ pub(super) fn to(
     follow: Follow,
 ) -> Result<(), StepError> {
     release::write_state(run.server, &run.layout, number, ReleaseState::Live)?;
-    // What follows later is begun, and asked about, by a step of its own.
+    // A reload is known by the processes that it replaces.
     let before = match follow {
-        Follow::Later => ProcessSet::default(),
-        Follow::Restart | Follow::Reload => {
-            run.position_log()?;
-            service::processes(run)?
-        }
+        Follow::Reload => service::processes(run)?,
+        Follow::Restart | Follow::Later => ProcessSet::default(),
     };
+    // What follows later notes for itself where the log is.
+    if follow != Follow::Later {
+        run.position_log()?;
+    }
     let target = Path::new("releases").join(number.directory_name());
     point(run.server, &run.layout, &target)?;
     service::link_conf(run)?;

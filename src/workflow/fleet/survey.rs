@@ -47,12 +47,12 @@ pub async fn survey(
                 Err(error) => Err(hinder(place, &error, hearing)),
             };
             let found = match looked {
-                Ok((digest, prepared)) if digest.is_empty => {
-                    prepared.leave().await;
-                    Ok(digest)
-                }
                 Ok((digest, prepared)) => {
-                    kept.keep(place, server.clone(), prepared).await;
+                    if digest.is_empty {
+                        prepared.leave().await;
+                    } else {
+                        kept.keep(place, server.clone(), prepared).await;
+                    }
                     Ok(digest)
                 }
                 Err(report) => Err(report),
