@@ -111,6 +111,12 @@ impl Layout {
         self.releases().join(number.directory_name())
     }
 
+    /// Returns the place of the last release that was pruned: its code becomes the next one's.
+    #[must_use]
+    pub fn retired(&self) -> PathBuf {
+        self.releases().join("retired")
+    }
+
     /// Returns the root of one release's code: the repository's tree.
     #[must_use]
     pub fn code(&self, number: ReleaseNumber) -> PathBuf {

@@ -1,12 +1,20 @@
 //! Writes a tree into a release's directory.
 
+mod bytecode;
+mod standing;
+
 use std::{
+    collections::HashSet,
+    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, ErrorKind, Write as _},
     iter::Sum,
     num::NonZero,
-    os::unix::fs::{
-        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{
+            DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink,
+        },
     },
     path::{Path, PathBuf},
     thread,
@@ -16,6 +24,10 @@ use std::{
 use git2::{Odb, Oid, Repository, Tree};
 use serde::{Deserialize, Serialize};
 
+use self::{
+    bytecode::BYTECODE,
+    standing::{remove_all_but, remove_directory, remove_file, stays},
+};
 use super::{
     SourceError, Store, TreeId, text,
     tree::as_path,
@@ -46,10 +58,10 @@ pub struct Previous<'a> {
 /// What was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckedOut {
-    /// Files and symbolic links, shared ones included.
+    /// Files and symbolic links, unchanged ones included.
     pub files: usize,
-    /// Files shared with the earlier release by hard links.
-    pub linked: usize,
+    /// Files that an earlier release had: hard links to its own, or those that stood there.
+    pub unchanged: usize,
     /// Bytes written into new files.
     pub bytes: u64,
 }
@@ -58,7 +70,8 @@ impl Store {
     /// Writes a tree into a directory, which is made or must be empty.
     ///
     /// A file's mtime depends on its content only. Files that the earlier release has
-    /// unchanged, also on its disk, become hard links. Nothing is synced.
+    /// unchanged, also on its disk, become hard links, and so does the bytecode of such
+    /// files. Nothing is synced.
     ///
     /// # Errors
     /// When an object is missing, a name or link would leave the directory, or writing fails.
@@ -69,28 +82,63 @@ impl Store {
         previous: Option<Previous<'_>>,
     ) -> Result<CheckedOut, SourceError> {
         make_empty(directory)?;
+        self.fill(tree, directory, previous, None)
+    }
+
+    /// Writes a tree over another one that was checked out into a directory: little is to be
+    /// done where they differ little.
+    ///
+    /// The directory holds the tree afterwards and nothing else than bytecode of its files,
+    /// whatever was done to it since, and also where the earlier tree is not known any more.
+    /// Files are never written into, but replaced: other releases may share them. Nothing is
+    /// synced.
+    ///
+    /// # Errors
+    /// As [`Store::check_out`].
+    pub fn check_out_over(
+        &self,
+        tree: TreeId,
+        directory: &Path,
+        standing: TreeId,
+        previous: Option<Previous<'_>>,
+    ) -> Result<CheckedOut, SourceError> {
+        set_mode(directory)?;
+        let standing = self.repository.find_tree(oid(standing.as_bytes())).ok();
+        if standing.is_none() {
+            remove_all_but(directory, |_, _| false)?;
+        }
+        self.fill(tree, directory, previous, standing.as_ref())
+    }
+
+    fn fill(
+        &self,
+        tree: TreeId,
+        directory: &Path,
+        previous: Option<Previous<'_>>,
+        standing: Option<&Tree<'_>>,
+    ) -> Result<CheckedOut, SourceError> {
         let root = oid(tree.as_bytes());
-        let mut writer = Writer { repository: &self.repository, root, links: 0, files: Vec::new() };
+        let mut writer = Writer { repository: &self.repository, root, links: 0, tasks: Vec::new() };
         let place = Place { inner: PathBuf::new(), directory: directory.to_owned() };
         let previous = previous.and_then(|previous| {
             let tree = self.repository.find_tree(oid(previous.tree.as_bytes())).ok()?;
             Some(Shared { tree, directory: previous.directory.to_owned() })
         });
-        writer.directory(root, &place, previous.as_ref())?;
-        let Writer { links, files, .. } = writer;
-        let mut done = self.write_files(&files)?;
+        writer.directory(root, &place, previous.as_ref(), standing)?;
+        let Writer { links, tasks, .. } = writer;
+        let mut done = self.write_files(&tasks)?;
         done.files += links;
         Ok(done)
     }
 
     /// Writes files by several threads: most of the work is the kernel's, which makes links in
     /// several directories at once.
-    fn write_files(&self, files: &[FileToWrite]) -> Result<CheckedOut, SourceError> {
+    fn write_files(&self, tasks: &[Task]) -> Result<CheckedOut, SourceError> {
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-        let share = files.len().div_ceil(threads).max(SMALLEST_SHARE);
+        let share = tasks.len().div_ceil(threads).max(SMALLEST_SHARE);
         let path = &self.path;
         thread::scope(|scope| {
-            let shares: Vec<_> = files
+            let shares: Vec<_> = tasks
                 .chunks(share)
                 // A repository is one thread's.
                 .map(|share| scope.spawn(|| Self::open_or_create(path)?.write_share(share)))
@@ -102,10 +150,18 @@ impl Store {
         })
     }
 
-    fn write_share(&self, files: &[FileToWrite]) -> Result<CheckedOut, SourceError> {
+    fn write_share(&self, tasks: &[Task]) -> Result<CheckedOut, SourceError> {
         let odb = self.repository.odb();
         let odb = odb.map_err(objects_error(|| "read the object store".to_owned()))?;
-        files.iter().map(|file| file.write(&odb)).sum()
+        let done = |task: &Task| match task {
+            Task::File(file) => file.write(&odb),
+            Task::Bytecode { from, to } => {
+                // Without it, Python compiles the file at every start.
+                let _ = fs::hard_link(from, to);
+                Ok(CheckedOut::default())
+            }
+        };
+        tasks.iter().map(done).sum()
     }
 }
 
@@ -141,7 +197,17 @@ struct Writer<'a> {
     repository: &'a Repository,
     root: Oid,
     links: usize,
-    files: Vec<FileToWrite>,
+    tasks: Vec<Task>,
+}
+
+/// Something to be put into a directory that is there.
+enum Task {
+    File(FileToWrite),
+    /// Bytecode of an unchanged file, by a hard link.
+    Bytecode {
+        from: PathBuf,
+        to: PathBuf,
+    },
 }
 
 /// A file that is to be written into a directory that is there.
@@ -151,6 +217,8 @@ struct FileToWrite {
     place: Place,
     /// The file of the earlier release that has the same content, as it was written.
     same: Option<PathBuf>,
+    /// A file with this content was written there before.
+    stands: bool,
 }
 
 impl Writer<'_> {
@@ -159,9 +227,21 @@ impl Writer<'_> {
         id: Oid,
         place: &Place,
         previous: Option<&Shared<'_>>,
+        standing: Option<&Tree<'_>>,
     ) -> Result<(), SourceError> {
         let repository = self.repository;
         let tree = repository.find_tree(id).map_err(unreadable(place))?;
+        let stays = match standing {
+            Some(standing) => {
+                remove_all_but(&place.directory, |name, found| stays(name, found, standing, &tree))?
+            }
+            None => HashSet::new(),
+        };
+        if tree.get_name(BYTECODE).is_none() {
+            let standing = standing.filter(|_| stays.contains(OsStr::new(BYTECODE)));
+            let tasks = bytecode::keep(&tree, &place.directory, previous, standing)?;
+            self.tasks.extend(tasks.into_iter().map(|(from, to)| Task::Bytecode { from, to }));
+        }
         for entry in &tree {
             let name = entry.name_bytes();
             let place = place.join(name);
@@ -172,16 +252,28 @@ impl Writer<'_> {
                 previous.tree.get_name_bytes(name).map(|entry| (entry, previous))
             });
             let kind = Kind::of(&entry);
+            let stands = stays.contains(OsStr::from_bytes(name));
             match kind {
                 Kind::Directory => {
-                    create_directory(&place.directory)?;
+                    let standing = standing
+                        .filter(|_| stands)
+                        .and_then(|standing| standing.get_name_bytes(name))
+                        .and_then(|entry| repository.find_tree(entry.id()).ok());
+                    if standing.is_some() {
+                        set_mode(&place.directory)?;
+                    } else {
+                        if stands {
+                            remove_directory(&place.directory)?;
+                        }
+                        create_directory(&place.directory)?;
+                    }
                     let below = before
                         .filter(|(entry, _)| Kind::of(entry) == Kind::Directory)
                         .and_then(|(entry, previous)| {
                             let tree = repository.find_tree(entry.id()).ok()?;
                             Some(Shared { tree, directory: previous.directory.join(as_path(name)) })
                         });
-                    self.directory(entry.id(), &place, below.as_ref())?;
+                    self.directory(entry.id(), &place, below.as_ref(), standing.as_ref())?;
                 }
                 Kind::Link => self.link(entry.id(), &place)?,
                 Kind::Submodule => {
@@ -191,7 +283,8 @@ impl Writer<'_> {
                     let same = before
                         .filter(|(old, _)| old.id() == entry.id() && Kind::of(old) == kind)
                         .map(|(_, previous)| previous.directory.join(as_path(name)));
-                    self.files.push(FileToWrite { id: entry.id(), kind, place, same });
+                    let id = entry.id();
+                    self.tasks.push(Task::File(FileToWrite { id, kind, place, same, stands }));
                 }
             }
         }
@@ -217,7 +310,7 @@ impl Sum for CheckedOut {
     fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
         parts.fold(Self::default(), |all, part| Self {
             files: all.files + part.files,
-            linked: all.linked + part.linked,
+            unchanged: all.unchanged + part.unchanged,
             bytes: all.bytes + part.bytes,
         })
     }
@@ -225,14 +318,23 @@ impl Sum for CheckedOut {
 
 impl FileToWrite {
     fn write(&self, odb: &Odb<'_>) -> Result<CheckedOut, SourceError> {
-        let Self { id, kind, place, same } = self;
+        let Self { id, kind, place, same, stands } = self;
         let mode = if *kind == Kind::Executable { 0o755 } else { 0o644 };
-        if let Some(same) = same {
+        let unchanged = CheckedOut { files: 1, unchanged: 1, bytes: 0 };
+        if *stands || same.is_some() {
             let (size, _) = odb.read_header(*id).map_err(unreadable(place))?;
-            if is_untouched(same, size, mtime(*id), mode)
-                && fs::hard_link(same, &place.directory).is_ok()
-            {
-                return Ok(CheckedOut { files: 1, linked: 1, bytes: 0 });
+            let is_untouched = |path: &Path| is_untouched(path, size, mtime(*id), mode);
+            if *stands {
+                if is_untouched(&place.directory) {
+                    return Ok(unchanged);
+                }
+                remove_file(&place.directory)?;
+            }
+            let linked = |same: &PathBuf| {
+                is_untouched(same) && fs::hard_link(same, &place.directory).is_ok()
+            };
+            if same.as_ref().is_some_and(linked) {
+                return Ok(unchanged);
             }
         }
         let object = odb.read(*id).map_err(unreadable(place))?;
@@ -245,7 +347,7 @@ impl FileToWrite {
             file.set_modified(mtime(*id))
         };
         write().map_err(|source| SourceError::file("write", &place.directory, source))?;
-        Ok(CheckedOut { files: 1, linked: 0, bytes: object.len() as u64 })
+        Ok(CheckedOut { files: 1, unchanged: 0, bytes: object.len() as u64 })
     }
 }
 
@@ -283,9 +385,15 @@ fn create_directory(path: &Path) -> Result<(), SourceError> {
     set_mode(path)
 }
 
-/// Sets what a strict umask took away.
+/// Opens a directory up to Odoo, whatever a strict umask, or somebody, took away.
 fn set_mode(directory: &Path) -> Result<(), SourceError> {
-    File::open(directory)
-        .and_then(|opened| opened.set_permissions(Permissions::from_mode(0o755)))
-        .map_err(|source| SourceError::file("open up the directory", directory, source))
+    const MODE: u32 = 0o755;
+    let set = || -> io::Result<()> {
+        let opened = File::open(directory)?;
+        if opened.metadata()?.mode() & 0o7777 == MODE {
+            return Ok(());
+        }
+        opened.set_permissions(Permissions::from_mode(MODE))
+    };
+    set().map_err(|source| SourceError::file("open up the directory", directory, source))
 }

@@ -16,8 +16,9 @@ use super::{
     trees::{is_complete, objects_error, oid, reach},
 };
 
-/// How many packs a store may have before they are made one.
-const MOST_PACKS: usize = 12;
+/// How many packs a store may have before they are made one: as many as Git's own
+/// `gc.autoPackLimit`.
+const MOST_PACKS: usize = 50;
 /// How much of a pack is read at once, in bytes.
 const CHUNK: usize = 128 * 1024;
 

@@ -38,6 +38,7 @@ mod provision;
 mod pty;
 mod recovery;
 mod refusals;
+mod retired;
 mod revert;
 mod rollback;
 mod saved;

@@ -1,10 +1,11 @@
 //! From the cache into a server's store, and from there into a release.
 
 use std::{
+    collections::BTreeMap,
     fs,
-    io::Read as _,
-    os::unix::fs::MetadataExt as _,
-    path::Path,
+    io::{Read as _, Write as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -34,11 +35,7 @@ fn origin(place: &Place) -> Repo {
     origin.write("a/b/c.py", "1").write("a/d.py", "2").write("run.sh", "#!").link("link", "a/d.py");
     origin.git(&["add", "--all"]);
     origin.git(&["update-index", "--chmod=+x", "run.sh"]);
-    fs::set_permissions(
-        origin.root.join("run.sh"),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .unwrap();
+    fs::set_permissions(origin.root.join("run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     origin
 }
 
@@ -124,7 +121,7 @@ fn unchanged_files_are_shared_with_the_release_before() {
     let (first, _) = send(&place, &origin, &store, &[]);
     let one = place.path("1");
     let done = store.check_out(first.id(), &one, None).unwrap();
-    assert_eq!((done.files, done.linked, done.bytes), (4, 0, 4));
+    assert_eq!((done.files, done.unchanged, done.bytes), (4, 0, 4));
     let mode = |path: &Path| fs::symlink_metadata(path).unwrap().mode() & 0o7777;
     assert_eq!(mode(&one.join("run.sh")), 0o755);
     assert_eq!(mode(&one.join("a/d.py")), 0o644);
@@ -139,7 +136,7 @@ fn unchanged_files_are_shared_with_the_release_before() {
     let two = place.path("2");
     let previous = Previous { directory: &one, tree: first.id() };
     let done = store.check_out(second.id(), &two, Some(previous)).unwrap();
-    assert_eq!((done.files, done.linked), (5, 1));
+    assert_eq!((done.files, done.unchanged), (5, 1));
     let inode = |path: &Path| fs::metadata(path).unwrap().ino();
     assert_eq!(inode(&one.join("a/d.py")), inode(&two.join("a/d.py")));
     assert_eq!(fs::read(two.join("run.sh")).unwrap(), b"#!");
@@ -158,14 +155,14 @@ fn a_release_of_many_files_is_written_whole() {
     let (first, _) = send(&place, &origin, &store, &[]);
     let one = place.path("1");
     let written = store.check_out(first.id(), &one, None).unwrap();
-    assert_eq!((written.files, written.linked), (many + 4, 0));
+    assert_eq!((written.files, written.unchanged), (many + 4, 0));
     origin.write("addon_0/f0.py", "changed");
     let (second, _) = send(&place, &origin, &store, &[first.id()]);
     let two = place.path("2");
     let previous = Previous { directory: &one, tree: first.id() };
     let shared = store.check_out(second.id(), &two, Some(previous)).unwrap();
     // The link is written anew.
-    assert_eq!((shared.files, shared.linked, shared.bytes), (many + 4, many + 2, 7));
+    assert_eq!((shared.files, shared.unchanged, shared.bytes), (many + 4, many + 2, 7));
     for number in 1..many {
         let text = fs::read_to_string(two.join(format!("addon_{}/f{number}.py", number % 7)));
         assert_eq!(text.unwrap(), number.to_string());
@@ -233,7 +230,7 @@ fn a_store_is_written_anew_once_that_is_worth_it() {
     let (first, _) = send(&place, &origin, &store, &[]);
     let packs = || fs::read_dir(place.path("store/objects/pack")).unwrap().count() / 2;
     let mut last = first.id();
-    for round in 2..=12 {
+    for round in 2..=50 {
         origin.write("a/b/c.py", round.to_string());
         let (tree, _) = send(&place, &origin, &store, &[last]);
         last = tree.id();
@@ -241,7 +238,7 @@ fn a_store_is_written_anew_once_that_is_worth_it() {
         store.tidy(&[last]).unwrap();
         assert_eq!((packs(), leftovers(&place)), (round, 0));
     }
-    origin.write("a/b/c.py", "the thirteenth");
+    origin.write("a/b/c.py", "one too many");
     let (tree, _) = send(&place, &origin, &store, &[last]);
     store.tidy(&[tree.id()]).unwrap();
     assert_eq!(packs(), 1);
@@ -279,4 +276,150 @@ fn only_the_kept_trees_stay() {
     store.keep_only(&[]).unwrap();
     assert!(!store.has_tree(third.id()));
     assert_eq!((packs(), leftovers(&place)), (0, 0));
+}
+
+fn put(path: &Path, text: &str) {
+    fs::File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// What lies below a directory: of each file its mode, time and content.
+fn listing(root: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(path) = open.pop() {
+        let data = fs::symlink_metadata(&path).unwrap();
+        let content = if data.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            String::new()
+        } else if data.is_symlink() {
+            fs::read_link(&path).unwrap().display().to_string()
+        } else {
+            format!("{:?} {}", data.modified().unwrap(), fs::read_to_string(&path).unwrap())
+        };
+        let place = path.strip_prefix(root).unwrap().to_owned();
+        // The mode of a link is nobody's choice.
+        found.insert(place, format!("{:o} {content}", data.mode()));
+    }
+    found
+}
+
+#[test]
+fn a_tree_written_over_another_is_there_as_if_it_were_the_first() {
+    let place = Place::new();
+    let origin = origin(&place);
+    origin
+        .write("gone/x.py", "x")
+        .write("turns/y.py", "y")
+        .write("file", "f")
+        .write("same.py", "s");
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let (first, _) = send(&place, &origin, &store, &[]);
+    let code = place.path("code");
+    store.check_out(first.id(), &code, None).unwrap();
+
+    fs::remove_dir_all(origin.root.join("gone")).unwrap();
+    fs::remove_dir_all(origin.root.join("turns")).unwrap();
+    fs::remove_file(origin.root.join("file")).unwrap();
+    fs::remove_file(origin.root.join("link")).unwrap();
+    origin.write("turns", "a file now").write("file/z.py", "z").link("link", "same.py");
+    origin.write("a/b/c.py", "changed").write("new/n.py", "n");
+    origin.git(&["add", "--all"]);
+    origin.git(&["update-index", "--chmod=-x", "run.sh"]);
+    fs::set_permissions(origin.root.join("run.sh"), fs::Permissions::from_mode(0o644)).unwrap();
+    let (second, _) = send(&place, &origin, &store, &[first.id()]);
+    let fresh = place.path("fresh");
+    store.check_out(second.id(), &fresh, None).unwrap();
+
+    let kept = fs::metadata(code.join("same.py")).unwrap().ino();
+    let done = store.check_out_over(second.id(), &code, first.id(), None).unwrap();
+    assert_eq!(listing(&code), listing(&fresh));
+    assert_eq!((done.files, done.unchanged), (8, 2), "a/d.py and same.py");
+    assert_eq!(fs::metadata(code.join("same.py")).unwrap().ino(), kept);
+}
+
+#[test]
+fn the_bytecode_of_unchanged_files_goes_along() {
+    let place = Place::new();
+    let origin = origin(&place);
+    origin.write("a/same.py", "same").write("a/own/__pycache__/x.txt", "committed");
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let (first, _) = send(&place, &origin, &store, &[]);
+    let (one, two, three) = (place.path("1"), place.path("2"), place.path("3"));
+    store.check_out(first.id(), &one, None).unwrap();
+    let compile = |code: &Path, name: &str| {
+        let cache = code.join("a/__pycache__");
+        fs::create_dir_all(&cache).unwrap();
+        put(&cache.join(format!("{name}.cpython-313.pyc")), name);
+    };
+    compile(&one, "same");
+    compile(&one, "d");
+    compile(&one, "gone");
+    put(&one.join("a/__pycache__/note"), "no bytecode");
+    let compiled = |code: &Path| -> Vec<_> {
+        let mut names: Vec<_> = fs::read_dir(code.join("a/__pycache__"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+
+    origin.write("a/d.py", "changed");
+    let (second, _) = send(&place, &origin, &store, &[first.id()]);
+    let previous = Previous { directory: &one, tree: first.id() };
+    let done = store.check_out(second.id(), &two, Some(previous)).unwrap();
+    assert_eq!(compiled(&two), ["same.cpython-313.pyc"]);
+    assert_eq!(done.files, 6, "of the tree");
+    compile(&two, "d");
+
+    // What stands there keeps its own, and takes what is newer from the one before.
+    store.check_out_over(second.id(), &one, first.id(), None).unwrap();
+    assert_eq!(compiled(&one), ["same.cpython-313.pyc"]);
+    store.check_out(first.id(), &three, None).unwrap();
+    let previous = Previous { directory: &two, tree: second.id() };
+    store.check_out_over(second.id(), &three, first.id(), Some(previous)).unwrap();
+    assert_eq!(compiled(&three), ["d.cpython-313.pyc", "same.cpython-313.pyc"]);
+    let inode =
+        |code: &Path| fs::metadata(code.join("a/__pycache__/same.cpython-313.pyc")).unwrap().ino();
+    assert_eq!(inode(&three), inode(&two));
+    assert_eq!(fs::read(three.join("a/own/__pycache__/x.txt")).unwrap(), b"committed");
+}
+
+#[test]
+fn whatever_was_done_to_what_stands_is_undone() {
+    let place = Place::new();
+    let origin = origin(&place);
+    origin.write("e/f/g.py", "g");
+    let store = Store::open_or_create(&place.path("store")).unwrap();
+    let (tree, _) = send(&place, &origin, &store, &[]);
+    let (fresh, code) = (place.path("fresh"), place.path("code"));
+    store.check_out(tree.id(), &fresh, None).unwrap();
+    let previous = Previous { directory: &fresh, tree: tree.id() };
+    store.check_out(tree.id(), &code, Some(previous)).unwrap();
+    let before = listing(&fresh);
+
+    let outside = place.path("outside");
+    fs::create_dir(&outside).unwrap();
+    put(&outside.join("g.py"), "somebody's");
+    // Replaced as an editor does it: the other release keeps its own.
+    fs::remove_file(code.join("run.sh")).unwrap();
+    put(&code.join("run.sh"), "edited");
+    fs::remove_file(code.join("a/d.py")).unwrap();
+    fs::create_dir(code.join("a/d.py")).unwrap();
+    fs::remove_dir_all(code.join("e/f")).unwrap();
+    symlink(&outside, code.join("e/f")).unwrap();
+    fs::remove_file(code.join("link")).unwrap();
+    symlink("/etc/passwd", code.join("link")).unwrap();
+    fs::create_dir_all(code.join("a/more/deep")).unwrap();
+    put(&code.join("more.py"), "more");
+    fs::set_permissions(code.join("a"), fs::Permissions::from_mode(0o700)).unwrap();
+
+    store.check_out_over(tree.id(), &code, tree.id(), Some(previous)).unwrap();
+    assert_eq!(listing(&code), before);
+    assert_eq!(listing(&fresh), before, "files are replaced, not written into");
+    assert_eq!(fs::read_to_string(outside.join("g.py")).unwrap(), "somebody's");
+    // A tree that the store does not know says nothing of what stands there.
+    let unknown = TreeId::parse(&"12".repeat(20)).unwrap();
+    store.check_out_over(tree.id(), &code, unknown, None).unwrap();
+    assert_eq!(listing(&code), before);
 }

@@ -12,6 +12,7 @@ pub(super) mod provision;
 mod prune;
 pub(super) mod python;
 pub(super) mod release;
+mod retired;
 pub(super) mod service;
 pub(super) mod switch;
 mod upgrade;

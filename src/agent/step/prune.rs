@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{StepError, database, python, release, switch};
+use super::{StepError, database, python, release, retired, switch};
 use crate::{
     agent::{server::FileError, transaction::Run},
     layout::ReleaseNumber,
@@ -57,9 +57,13 @@ fn releases(run: &mut Run<'_>, step: &Prune) -> Result<Vec<TreeId>, StepError> {
         match record {
             Some((record, _)) if stays => trees.push(record.tree),
             _ if stays => {}
+            Some(_) if retired::tree(run.server, &run.layout).is_none() => {
+                retired::keep(run.server, &run.layout, number)?;
+            }
             _ => release::remove(run, &run.layout.release(number))?,
         }
     }
+    trees.extend(retired::tree(run.server, &run.layout));
     Ok(trees)
 }
 

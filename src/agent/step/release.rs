@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::StepError;
+use super::{StepError, retired};
 use crate::{
     agent::{
         Account, as_deployed, deployed_with, observe,
@@ -41,12 +41,14 @@ pub(super) fn check_out(run: &mut Run<'_>, step: &CheckOut) -> Result<(), StepEr
         .and_then(|()| fs::create_dir(&path))
         .map_err(FileError::at("create", &release))?;
     let code = path.join("code");
-    fs::create_dir(&code).map_err(FileError::at("create", &release.join("code")))?;
     let store = Store::open_or_create(&run.server.path(&run.layout.store()))?;
     let base = step.base.map(|(number, tree)| (run.server.path(&run.layout.code(number)), tree));
     let previous = base.as_ref().map(|(directory, tree)| Previous { directory, tree: *tree });
-    let counts = store.check_out(step.tree, &code, previous)?;
-    run.progress(format!("{} files, {} unchanged", counts.files, counts.linked));
+    let counts = match retired::take(run.server, &run.layout, number)? {
+        Some(standing) => store.check_out_over(step.tree, &code, standing, previous)?,
+        None => store.check_out(step.tree, &code, previous)?,
+    };
+    run.progress(format!("{} files, {} unchanged", counts.files, counts.unchanged));
     write_files(run, step, &release)?;
     sync_filesystem(run.server, &release)?;
     Ok(())
