@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{self, Child, Command, ExitStatus, Stdio},
 };
 
 use crate::host::UserName;
@@ -199,15 +199,15 @@ impl Server {
     /// # Errors
     /// Fails when it cannot be started.
     pub fn output(&self, command: &mut Command) -> Result<Output, ProgramError> {
-        let output = command.output().map_err(|source| ProgramError::Start {
-            program: command.get_program().to_string_lossy().into_owned(),
-            source,
-        })?;
-        Ok(Output {
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(command.output().map_err(not_started(command))?.into())
+    }
+
+    /// Starts a program and does not wait for it.
+    ///
+    /// # Errors
+    /// Fails when it cannot be started.
+    pub fn spawn(&self, command: &mut Command) -> Result<Child, ProgramError> {
+        command.spawn().map_err(not_started(command))
     }
 
     /// Runs a program that must succeed and returns its standard output.
@@ -235,6 +235,21 @@ impl Server {
         let path = Path::new(program);
         if path.is_absolute() { self.path(path).into_os_string() } else { program.to_owned() }
     }
+}
+
+impl From<process::Output> for Output {
+    fn from(output: process::Output) -> Self {
+        Self {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+fn not_started(command: &Command) -> impl FnOnce(io::Error) -> ProgramError {
+    let program = command.get_program().to_string_lossy().into_owned();
+    move |source| ProgramError::Start { program, source }
 }
 
 fn removed(path: &Path, result: io::Result<()>) -> Result<(), FileError> {

@@ -185,10 +185,25 @@ impl<'a> Systemd<'a> {
     /// # Errors
     /// Fails when it does not start.
     pub fn start(&self, unit: &str) -> Result<(), ProgramError> {
-        // What stopped it before, a start limit for one, does not count any more. A start
-        // that is refused for it does not say so: the result is still that of the last run.
+        self.forget_failures(unit)?;
+        self.start_as_it_is(unit)
+    }
+
+    /// Has what stopped a unit before, a start limit for one, not count any more. A start that
+    /// is refused for it does not say so: the result is still that of the last run.
+    ///
+    /// # Errors
+    /// Fails when systemd cannot be asked; a unit that is not there has no failures.
+    pub fn forget_failures(&self, unit: &str) -> Result<(), ProgramError> {
         let mut command = self.server.command("systemctl");
-        self.server.output(command.args(["reset-failed", "--", unit]))?;
+        self.server.output(command.args(["reset-failed", "--", unit])).map(drop)
+    }
+
+    /// Starts a unit whose failures are forgotten, as [`Systemd::start`] does.
+    ///
+    /// # Errors
+    /// Fails when it does not start.
+    pub fn start_as_it_is(&self, unit: &str) -> Result<(), ProgramError> {
         self.verb("start", unit)
     }
 

@@ -64,6 +64,8 @@ pub struct Run<'a> {
     pub interrupted: Option<Instant>,
     /// How long they were, in milliseconds, once they are let in again.
     pub interruption: Option<u64>,
+    /// Whether the host's own unit ran when the transaction began; none where that is not known.
+    pub runs: Option<bool>,
     /// Whether the process that began it died, and this one ends it.
     pub recovered: bool,
     /// Checks that were begun before their turn.
@@ -79,21 +81,23 @@ pub struct Run<'a> {
 pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: EventLog) -> Outcome {
     let layout = Layout::new(transaction.host.clone());
     let directory = layout.journal().join(transaction.id.as_str());
-    let (lock, access, journal) = match begin(server, &layout, transaction, &directory) {
-        Ok(begun) => begun,
-        Err(error) => {
-            let outcome = match error {
-                BeginError::Held(holder) => Outcome::Locked { holder },
-                BeginError::Step(error) => {
-                    ballast::give_up(server, &layout);
-                    Outcome::Refused { failure: failure("begin", &error) }
-                }
-            };
-            events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
-            return outcome;
-        }
-    };
+    let Begun { lock, access, journal, runs } =
+        match begin(server, &layout, transaction, &directory) {
+            Ok(begun) => begun,
+            Err(error) => {
+                let outcome = match error {
+                    BeginError::Held(holder) => Outcome::Locked { holder },
+                    BeginError::Step(error) => {
+                        ballast::give_up(server, &layout);
+                        Outcome::Refused { failure: failure("begin", &error) }
+                    }
+                };
+                events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
+                return outcome;
+            }
+        };
     let mut run = Run::new(server, transaction, access, events, journal);
+    run.runs = runs;
     let outcome = match run.stale() {
         Ok(None) => run.all_or_nothing(),
         Ok(Some(failure)) => Outcome::Refused { failure },
@@ -118,13 +122,21 @@ impl<E: Into<StepError>> From<E> for BeginError {
     }
 }
 
+/// What a transaction cannot do without.
+struct Begun {
+    lock: HostLock,
+    access: DatabaseAccess,
+    journal: Journal,
+    runs: Option<bool>,
+}
+
 /// Takes what a transaction cannot do without.
 fn begin(
     server: &Server,
     layout: &Layout,
     transaction: &Transaction,
     directory: &Path,
-) -> Result<(HostLock, DatabaseAccess, Journal), BeginError> {
+) -> Result<Begun, BeginError> {
     let lock = match HostLock::take(server, layout, &transaction.holder) {
         Ok(lock) => lock,
         Err(LockError::Held(holder)) => return Err(BeginError::Held(holder)),
@@ -142,11 +154,12 @@ fn begin(
     recovery_unit::install(server)?;
     let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
     ballast::take_on(server, layout)?;
-    let unit = unit_before(transaction, &layout.unit_name());
+    let own_unit = layout.unit_name();
+    let unit = unit_before(transaction, &own_unit);
     let was_running = Systemd::new(server).state(&unit)?.is_running();
     let begin = Begin::of(server, transaction, was_running);
     let journal = Journal::begin(server, directory, begin)?;
-    Ok((lock, access, journal))
+    Ok(Begun { lock, access, journal, runs: (unit == own_unit).then_some(was_running) })
 }
 
 impl<'a> Run<'a> {
@@ -172,6 +185,7 @@ impl<'a> Run<'a> {
             kept: Vec::new(),
             interrupted: None,
             interruption: None,
+            runs: None,
             recovered: false,
             ahead: Ahead::default(),
             log: None,
@@ -198,17 +212,15 @@ impl Run<'_> {
     /// # Errors
     /// Fails when the log cannot be read.
     pub fn position_log(&mut self) -> Result<(), LogError> {
-        self.position_log_of(&self.layout.unit_name(), self.transaction.service.logfile.clone())
-    }
-
-    /// The same for the log of a unit, which writes to the file where one is named.
-    ///
-    /// # Errors
-    /// Fails when the log cannot be read.
-    pub fn position_log_of(&mut self, unit: &str, file: Option<PathBuf>) -> Result<(), LogError> {
-        let source = LogSource { unit: unit.to_owned(), file };
+        let logfile = self.transaction.service.logfile.clone();
+        let source = LogSource { unit: self.layout.unit_name(), file: logfile };
         self.log = Some(source.now(self.server)?);
         Ok(())
+    }
+
+    /// Counts a log from a moment on.
+    pub fn read_log_from(&mut self, position: LogPosition) {
+        self.log = Some(position);
     }
 
     /// Returns the last position that was noted; now, where there is none.
@@ -267,7 +279,7 @@ impl Run<'_> {
         let started = Event::Started { transaction: self.transaction.id.to_string(), steps: total };
         self.events.tell(&started);
         let mut done = Vec::new();
-        self.ahead = Ahead::begin(self.server, &self.layout, self.transaction.checks_ahead());
+        self.ahead = Ahead::begin(self.server, &self.layout, self.transaction);
         let prepared = self.walk(&self.transaction.prepare, &mut done);
         let prepared = prepared.and_then(|()| self.note(&Entry::CarryOut, "begin the switch"));
         if let Err(failure) = prepared {

@@ -62,16 +62,19 @@ impl Transaction {
         Self { access, prepare: Vec::new(), carry_out: Vec::new(), ..self.clone() }
     }
 
-    /// Returns the checks that may begin before their turn: what they look at is there. A unit
-    /// names a user and an interpreter, a vhost a certificate; where a step makes one of
-    /// those, it comes first.
+    /// Returns the checks that may begin before their turn: what they look at is there, or what
+    /// they are made with. A unit names a user and an interpreter, which check the code as
+    /// well, a vhost a certificate; where a step makes one of those, it comes first.
     pub fn checks_ahead(&self) -> impl Iterator<Item = &Step> {
-        let is_check =
-            |step: &Step| matches!(step, Step::CheckUnit { .. } | Step::CheckVhost { .. });
-        let makes_nothing_of_theirs = move |step: &&Step| {
-            is_check(step) || matches!(step, Step::CheckOut(_) | Step::CheckCode { .. })
+        let is_check = |step: &&Step| {
+            matches!(
+                step,
+                Step::CheckCode { .. } | Step::CheckUnit { .. } | Step::CheckVhost { .. }
+            )
         };
-        self.prepare.iter().take_while(makes_nothing_of_theirs).filter(move |step| is_check(step))
+        let makes_nothing_of_theirs =
+            move |step: &&Step| is_check(step) || matches!(step, Step::CheckOut(_));
+        self.prepare.iter().take_while(makes_nothing_of_theirs).filter(is_check)
     }
 
     /// Returns the place of the step, from 1, that begins when users are let in for good:
@@ -80,6 +83,14 @@ impl Transaction {
     pub fn public_from(&self) -> Option<usize> {
         let place = self.finish.iter().position(|step| matches!(step, Step::Prune(_)))?;
         Some(self.prepare.len() + self.carry_out.len() + place + 1)
+    }
+
+    /// Returns the place of the step, from 1, that asks whether the release is healthy: the
+    /// vhost is in place then; none where nothing is asked.
+    #[must_use]
+    pub fn checked_from(&self) -> Option<usize> {
+        let is_check = |step: &Step| matches!(step, Step::CheckHealth(_));
+        Some(self.prepare.len() + self.carry_out.iter().position(is_check)? + 1)
     }
 }
 

@@ -10,6 +10,7 @@ mod scan;
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -120,8 +121,7 @@ impl Checker<'_> {
         if let Some(port) = request.gevent_port {
             self.wait_for(&self.url(port, "/websocket/health"), &first)?;
         }
-        let main_pid = self.settle(&first)?;
-        let log = self.check_workers(&first)?;
+        let (main_pid, log) = self.settle(&first)?;
         if let Some(line) = scan::failure(&log, request.audience) {
             return Err(HealthProblem::Logged { line });
         }
@@ -177,7 +177,7 @@ impl Checker<'_> {
             }
             // One that is nearly there is not kept waiting, one that takes long not asked
             // all the time.
-            std::thread::sleep((self.begun.elapsed() / 5).clamp(FIRST_POLL, POLL));
+            thread::sleep((self.begun.elapsed() / 5).clamp(FIRST_POLL, POLL));
         }
     }
 
@@ -256,17 +256,21 @@ impl Checker<'_> {
         Err(HealthProblem::WrongAnswer { url, status: answer.status, why })
     }
 
-    /// Watches the service for a while: some die seconds after their first answer.
-    fn settle(&self, first: &UnitState) -> Result<u32, HealthProblem> {
+    /// Watches the service for a while: some die seconds after their first answer. Returns
+    /// the main process and the log.
+    fn settle(&self, first: &UnitState) -> Result<(u32, String), HealthProblem> {
         let young = self.request.least_age.saturating_sub(self.request.log.age());
         let end = Instant::now() + self.request.settle.max(young);
-        loop {
-            let pid = self.check_running(first)?;
-            if Instant::now() >= end {
-                return Ok(pid);
-            }
-            std::thread::sleep(POLL.min(self.request.settle));
+        while Instant::now() < end {
+            self.check_running(first)?;
+            thread::sleep(POLL.min(self.request.settle));
         }
+        thread::scope(|scope| {
+            let log = scope.spawn(|| self.check_workers(first));
+            let running = self.check_running(first);
+            let log = log.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((running?, log?))
+        })
     }
 
     /// Workers that die are replaced, and the main process goes on: every one that said

@@ -7,9 +7,9 @@ use std::{
     collections::HashSet,
     fmt,
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Read, Seek},
+    io::{self, BufRead, BufReader, Read, Seek, Write as _},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub use bytecode::Bytecode;
 
 pub use crate::plan::{CodeChange, SourcePair};
 
-use super::{FileError, ProgramError, Server};
+use super::{FileError, ProgramError, Server, server::Output};
 use crate::{host::UserName, odoo::Series};
 
 const CHECK: &str = include_str!("check.py");
@@ -82,6 +82,35 @@ pub enum InspectError {
     },
 }
 
+/// An interpreter that runs a script and waits for its job; without one it ends.
+#[derive(Debug)]
+pub struct Waiting {
+    running: Running,
+    answer: File,
+}
+
+/// A program under way, which does not outlive this.
+#[derive(Debug)]
+struct Running(Option<Child>);
+
+impl Running {
+    /// Writes its input and waits for its end.
+    fn end(mut self, input: &[u8]) -> io::Result<Output> {
+        let mut child = self.0.take().expect("it is taken once");
+        // One that ended already says why.
+        let _ = child.stdin.take().expect("its input is a pipe").write_all(input);
+        Ok(child.wait_with_output()?.into())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(mut child) = self.0.take() else { return };
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
 /// One line of the answer to `check`.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -92,6 +121,14 @@ enum Line {
 }
 
 impl Inspector<'_> {
+    /// Starts the interpreter that checks: it is there when the files are.
+    ///
+    /// # Errors
+    /// Fails when it cannot be started.
+    pub fn await_check(&self) -> Result<Waiting, InspectError> {
+        self.start(CHECK)
+    }
+
     /// Compiles the Python, parses the XML and reads the manifests named, and
     /// writes the bytecode where that is asked for.
     ///
@@ -103,6 +140,19 @@ impl Inspector<'_> {
         request: &CheckRequest,
         bytecode: Bytecode,
     ) -> Result<Vec<Problem>, InspectError> {
+        self.check_by(self.await_check()?, request, bytecode)
+    }
+
+    /// The same by an interpreter that was started before.
+    ///
+    /// # Errors
+    /// As [`Inspector::check`].
+    pub fn check_by(
+        &self,
+        waiting: Waiting,
+        request: &CheckRequest,
+        bytecode: Bytecode,
+    ) -> Result<Vec<Problem>, InspectError> {
         #[derive(Serialize)]
         struct Job<'a> {
             #[serde(flatten)]
@@ -110,7 +160,7 @@ impl Inspector<'_> {
             bytecode: bool,
         }
         let job = Job { request, bytecode: bytecode == Bytecode::Write };
-        let (status, mut answer) = self.ask(CHECK, &job)?;
+        let (status, mut answer) = self.ask(waiting, &job)?;
         let asked: HashSet<_> = request.files.iter().map(String::as_str).collect();
         let mut problems = Vec::new();
         let mut line = String::new();
@@ -136,7 +186,7 @@ impl Inspector<'_> {
     /// # Errors
     /// Fails when Python does not run to its end.
     pub fn compare(&self, pairs: &[SourcePair]) -> Result<Vec<CodeChange>, InspectError> {
-        let (status, answer) = self.ask(COMPARE, pairs)?;
+        let (status, answer) = self.ask(self.start(COMPARE)?, pairs)?;
         let changes: Vec<_> =
             serde_json::from_reader(answer).map_err(|error| self.misunderstood(status, &error))?;
         if changes.len() == pairs.len() {
@@ -145,22 +195,25 @@ impl Inspector<'_> {
         Err(self.misunderstood(status, &"the answer has another length than the question"))
     }
 
-    /// Runs a script with a job as its input. Input and answer are files that
-    /// have no name, so that neither side waits for the other.
+    /// Starts a script. What it answers goes into a file that has no name, so that neither
+    /// side waits for the other.
+    fn start(&self, script: &str) -> Result<Waiting, InspectError> {
+        let answer = tempfile::tempfile().map_err(Self::scratch)?;
+        let mut command = self.command();
+        command.arg("-c").arg(script).stdin(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(answer.try_clone().map_err(Self::scratch)?);
+        Ok(Waiting { running: Running(Some(self.server.spawn(&mut command)?)), answer })
+    }
+
+    /// Gives a script its job and returns its answer.
     fn ask<T: Serialize + ?Sized>(
         &self,
-        script: &str,
+        waiting: Waiting,
         job: &T,
     ) -> Result<(ExitStatus, BufReader<File>), InspectError> {
-        let mut input = tempfile::tempfile().map_err(Self::scratch)?;
-        let mut answer = tempfile::tempfile().map_err(Self::scratch)?;
-        serde_json::to_writer(BufWriter::new(&input), job)
-            .map_err(|error| Self::scratch(error.into()))?;
-        input.rewind().map_err(Self::scratch)?;
-        let mut command = self.command();
-        command.arg("-c").arg(script).stdin(input);
-        command.stdout(answer.try_clone().map_err(Self::scratch)?).stderr(Stdio::piped());
-        let output = self.server.output(&mut command)?;
+        let Waiting { running, mut answer } = waiting;
+        let job = serde_json::to_vec(job).map_err(|error| Self::scratch(error.into()))?;
+        let output = running.end(&job).map_err(Self::scratch)?;
         if !output.status.success() {
             return Err(self.misunderstood(output.status, &output.message()));
         }

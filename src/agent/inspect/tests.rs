@@ -198,3 +198,15 @@ fn a_check_names_file_and_line_of_what_would_not_load() {
     ];
     assert_eq!(found, expected.map(|(file, line)| (file.to_owned(), line)));
 }
+
+#[test]
+fn an_interpreter_that_gets_no_job_does_not_outlive_the_wish_for_one() {
+    let mut command = Command::new("python3");
+    command.args(["-I", "-S", "-c", CHECK]).stdin(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let running = Running(Some(child));
+    assert!(process.exists());
+    drop(running);
+    assert!(!process.exists());
+}

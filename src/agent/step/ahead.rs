@@ -4,26 +4,37 @@
 use std::thread::{self, JoinHandle};
 
 use super::{StepError, check};
-use crate::{agent::server::Server, layout::Layout, plan::Step};
+use crate::{
+    agent::{inspect::Waiting, server::Server},
+    layout::Layout,
+    plan::{Step, Transaction},
+};
 
 /// Checks under way, in the order of their steps.
 #[derive(Default)]
 pub(in crate::agent) struct Ahead {
     checks: Vec<(Step, JoinHandle<Result<(), StepError>>)>,
+    /// What will check the code, and is started by the time that is written.
+    pub(super) code_check: Option<Waiting>,
 }
 
 impl Ahead {
-    /// Begins these checks.
-    pub(in crate::agent) fn begin<'a>(
+    /// Begins the checks of a transaction that may be.
+    pub(in crate::agent) fn begin(
         server: &Server,
         layout: &Layout,
-        checks: impl Iterator<Item = &'a Step>,
+        transaction: &Transaction,
     ) -> Self {
-        let begun = checks.filter_map(|step| {
-            let work = work(step, server.clone(), layout.clone())?;
-            Some((step.clone(), thread::spawn(work)))
-        });
-        Self { checks: begun.collect() }
+        let mut ahead = Self::default();
+        for step in transaction.checks_ahead() {
+            if matches!(step, Step::CheckCode { .. }) {
+                // One that does not start says so when it is its turn.
+                ahead.code_check = check::await_code(server, &transaction.service).ok();
+            } else if let Some(work) = work(step, server.clone(), layout.clone()) {
+                ahead.checks.push((step.clone(), thread::spawn(work)));
+            }
+        }
+        ahead
     }
 
     /// Waits for what a step found; none where it was not begun.
@@ -58,7 +69,7 @@ fn work(step: &Step, server: Server, layout: Layout) -> Option<Work> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::HostName;
+    use crate::{agent::transaction, host::HostName};
 
     fn check_unit() -> Step {
         Step::CheckUnit { unit: "no unit".to_owned() }
@@ -70,7 +81,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let server = Server::below(root.path().to_owned(), "".into());
         let layout = Layout::new(HostName::parse("a.test").unwrap());
-        let mut ahead = Ahead::begin(&server, &layout, [&check_unit()].into_iter());
+        let transaction = transaction::sample(vec![check_unit()], Vec::new(), Vec::new());
+        let mut ahead = Ahead::begin(&server, &layout, &transaction);
         assert!(ahead.take(&Step::Hold).is_none());
         assert!(ahead.take(&check_unit()).unwrap().is_err());
         assert!(ahead.take(&check_unit()).is_none());

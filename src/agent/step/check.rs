@@ -9,7 +9,7 @@ use std::{
 use super::StepError;
 use crate::{
     agent::{
-        inspect::{Bytecode, CheckRequest, Inspector, Problem},
+        inspect::{Bytecode, CheckRequest, Inspector, Problem, Waiting},
         nginx::Nginx,
         odoo_run::{ImportCheck, ImportFailure, OdooJob, OdooProgram, OdooRun},
         server::Server,
@@ -18,7 +18,7 @@ use crate::{
     },
     host::{DatabaseName, ModuleName, UserName},
     layout::{Layout, ReleaseNumber},
-    plan::unfit_for_loading,
+    plan::{Service, unfit_for_loading},
 };
 
 /// How long loading a release, or importing its modules, may take.
@@ -36,12 +36,7 @@ pub(super) fn code(
 ) -> Result<(), StepError> {
     let root = run.layout.code(number);
     let program = program(run)?;
-    let inspector = Inspector {
-        server: run.server,
-        python: &program.python,
-        user: &program.user,
-        group: &program.group,
-    };
+    let inspector = inspector(run.server, &program);
     let in_addon = |path: &&PathBuf| addons.iter().any(|addon| path.starts_with(addon));
     let files = match files {
         Some(files) => files.iter().filter(in_addon).map(text).collect(),
@@ -49,7 +44,11 @@ pub(super) fn code(
     };
     let addons = addons.iter().map(text).collect();
     let request = CheckRequest { root, series: program.series, files, addons };
-    let problems = inspector.check(&request, Bytecode::Write)?;
+    let waiting = match run.ahead.code_check.take() {
+        Some(waiting) => waiting,
+        None => inspector.await_check()?,
+    };
+    let problems = inspector.check_by(waiting, &request, Bytecode::Write)?;
     let Some(first) = problems.first() else { return Ok(()) };
     let further = match problems.len() - 1 {
         0 => String::new(),
@@ -59,6 +58,15 @@ pub(super) fn code(
     Err(StepError::found(format!("{}{further}", said(first)))
         .with_hint("correct it in the branch and deploy again")
         .with_details(details))
+}
+
+/// Starts what will check the code.
+pub(super) fn await_code(server: &Server, service: &Service) -> Result<Waiting, StepError> {
+    Ok(inspector(server, &program_of(service)?).await_check()?)
+}
+
+fn inspector<'a>(server: &'a Server, program: &'a OdooProgram) -> Inspector<'a> {
+    Inspector { server, python: &program.python, user: &program.user, group: &program.group }
 }
 
 fn said(problem: &Problem) -> String {
@@ -194,7 +202,10 @@ pub(super) fn last_lines(text: &str) -> Vec<String> {
 
 /// Describes how Odoo is run on this host.
 pub(super) fn program(run: &Run<'_>) -> Result<OdooProgram, StepError> {
-    let service = &run.transaction.service;
+    program_of(&run.transaction.service)
+}
+
+fn program_of(service: &Service) -> Result<OdooProgram, StepError> {
     let name =
         |text: &str| UserName::parse(text).map_err(|error| StepError::found(error.to_string()));
     Ok(OdooProgram {

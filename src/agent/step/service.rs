@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
@@ -12,6 +13,7 @@ use super::{StepError, database, health, release};
 use crate::{
     agent::{
         journal,
+        log_source::LogSource,
         server::{FileError, Server},
         service::{ProcessSet, Systemd},
         transaction::Run,
@@ -50,10 +52,13 @@ pub(in crate::agent) fn lift_hold(run: &mut Run<'_>) -> Result<(), StepError> {
 }
 
 /// Tells what a stop has to be followed by on the way back: a start, where
-/// the service runs.
+/// the service ran when the transaction began.
 pub(super) fn way_back_of_stop(run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
-    let state = Systemd::new(run.server).state(&run.layout.unit_name())?;
-    Ok(if state.is_running() {
+    let runs = match run.runs {
+        Some(runs) => runs,
+        None => Systemd::new(run.server).state(&run.layout.unit_name())?.is_running(),
+    };
+    Ok(if runs {
         vec![Undo::StartService { health: run.transaction.previous_health.clone() }]
     } else {
         Vec::new()
@@ -112,8 +117,15 @@ pub(super) fn start_unit_under_hold(
     let directory = permit.parent().expect("a permit is in a directory");
     fs::create_dir_all(run.server.path(directory)).map_err(FileError::at("create", directory))?;
     release::write(run.server, &permit, "", 0o644)?;
-    run.position_log_of(unit, logfile)?;
-    let started = Systemd::new(run.server).start(unit);
+    let (server, systemd) = (run.server, Systemd::new(run.server));
+    let source = LogSource { unit: unit.to_owned(), file: logfile };
+    let (position, forgotten) = thread::scope(|scope| {
+        let position = scope.spawn(|| source.now(server));
+        let forgotten = systemd.forget_failures(unit);
+        (position.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), forgotten)
+    });
+    run.read_log_from(position?);
+    let started = forgotten.and_then(|()| systemd.start_as_it_is(unit));
     forbid_start(run)?;
     Ok(started?)
 }

@@ -238,7 +238,7 @@ fn a_new_unit_alone_takes_no_snapshot() {
 fn a_check_waits_for_steps_that_may_make_what_it_looks_at() {
     let mut transaction = everything().plan().transaction;
     let ahead: Vec<_> = transaction.checks_ahead().map(Step::title).collect();
-    assert_eq!(ahead, ["check the unit", "check the vhost"]);
+    assert_eq!(ahead, ["check Python, XML and manifests", "check the unit", "check the vhost"]);
     transaction.prepare.insert(0, Step::Hold);
     assert_eq!(transaction.checks_ahead().count(), 0);
 }
@@ -256,6 +256,8 @@ fn a_host_is_public_when_the_page_is_down() {
         steps[from - 2..],
         ["hide the maintenance page", "prune old releases and snapshots"]
     );
+    let checked = transaction.checked_from().unwrap();
+    assert_eq!(steps[checked - 2..checked], ["install the vhost and reload nginx", "check health"]);
 }
 
 #[test]
