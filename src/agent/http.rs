@@ -1,18 +1,20 @@
 //! HTTP to the server itself: one address, no proxy, no redirects followed.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 use ureq::{
     Agent,
-    config::Config,
+    config::{Config, ConfigBuilder},
     http::Uri,
     tls::TlsConfig,
+    typestate::AgentScope,
     unversioned::{
         resolver::{ResolvedSocketAddrs, Resolver},
-        transport::{DefaultConnector, NextTimeout},
+        transport::{ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport},
     },
 };
 
@@ -77,21 +79,52 @@ impl Resolver for Pinned {
     }
 }
 
+/// Keeps a connection that was just made until something is to be asked over it.
+struct Gate<F>(F);
+
+impl<F> fmt::Debug for Gate<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gate")
+    }
+}
+
+impl<In: Transport, F: Fn() -> bool + Send + Sync + 'static> Connector<In> for Gate<F> {
+    type Out = In;
+
+    fn connect(
+        &self,
+        _: &ConnectionDetails<'_>,
+        connection: Option<In>,
+    ) -> Result<Option<In>, ureq::Error> {
+        if (self.0)() { Ok(connection) } else { Err(ureq::Error::ConnectionFailed) }
+    }
+}
+
 impl HttpClient {
     /// Opens a client of this address. Certificates are not judged: what it talks
     /// to is the machine it runs on.
     #[must_use]
     pub fn new(address: IpAddr, timeout: Duration) -> Self {
-        let config = Agent::config_builder()
-            .proxy(None)
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .timeout_global(Some(timeout))
-            .user_agent("odoo-deploy")
-            .max_idle_connections(0)
-            .tls_config(TlsConfig::builder().disable_verification(true).build())
-            .build();
+        let config = config().timeout_global(Some(timeout)).build();
         Self { agent: Agent::with_parts(config, DefaultConnector::new(), Pinned(address)) }
+    }
+
+    /// The same, but asks only once it is connected and `is_open` has returned, which may take
+    /// its time; where it says no, there is no answer. The timeout is for each part else.
+    #[must_use]
+    pub fn behind_gate(
+        address: IpAddr,
+        timeout: Duration,
+        is_open: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let config = config()
+            .timeout_connect(Some(timeout))
+            .timeout_send_request(Some(timeout))
+            .timeout_recv_response(Some(timeout))
+            .timeout_recv_body(Some(timeout))
+            .build();
+        let connector = DefaultConnector::new().chain(Gate(is_open));
+        Self { agent: Agent::with_parts(config, connector, Pinned(address)) }
     }
 
     /// Fetches a URL with further headers.
@@ -124,6 +157,16 @@ impl HttpClient {
         }
         read(request.send(body).map_err(fail)?).map_err(fail)
     }
+}
+
+fn config() -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .proxy(None)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .user_agent("odoo-deploy")
+        .max_idle_connections(0)
+        .tls_config(TlsConfig::builder().disable_verification(true).build())
 }
 
 fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {

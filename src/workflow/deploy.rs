@@ -356,9 +356,8 @@ impl Prepared {
         let public = Public::of(&self.target.host, &self.target.settings);
         let fresh = self.records.fresh().to_vec();
         let public = public.map(|public| public.named_just_now(fresh));
-        let public_from = self.plan.transaction.public_from();
         Ok(Following::new(self.agent, host, public)
-            .public_from(public_from)
+            .through(&self.plan.transaction)
             .with_records(self.records)
             .with_issued(self.issued))
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     host::HostName,
-    plan::{Event, Outcome},
+    plan::{Event, Outcome, Transaction},
     transport::{Agent, TransportError},
     wire::{Reply, Request},
 };
@@ -24,7 +24,9 @@ pub struct Following {
     host: HostName,
     /// Where the host is looked at from outside once the release is live.
     public: Option<Public>,
-    /// From which step on it is public; none where that is not known before the end.
+    /// From which step on its vhost is in place; none where that is not known before the end.
+    checked_from: Option<usize>,
+    /// From which step on it is public; none as well.
     public_from: Option<usize>,
     /// The look from outside that has begun.
     looking: Option<Looking>,
@@ -65,6 +67,7 @@ impl Following {
             agent,
             host,
             public,
+            checked_from: None,
             public_from: None,
             looking: None,
             records: Records::default(),
@@ -72,10 +75,11 @@ impl Following {
         }
     }
 
-    /// Need not wait for the transaction's end to look at the host from outside: from this
-    /// step on, counted from 1, users are let in for good.
-    pub(super) fn public_from(self, step: Option<usize>) -> Self {
-        Self { public_from: step, ..self }
+    /// Need not wait for the transaction's end to look at the host from outside: its steps
+    /// tell when it can be reached, and when users are let in for good.
+    pub(super) fn through(self, transaction: &Transaction) -> Self {
+        let (checked_from, public_from) = (transaction.checked_from(), transaction.public_from());
+        Self { checked_from, public_from, ..self }
     }
 
     /// Has records to settle when the transaction ends.
@@ -105,15 +109,25 @@ impl Following {
                 Ok(Told::Finished { outcome, interruption })
             }
             Reply::Event(event) => {
-                if matches!(event, Event::StepStarted { index, .. } if Some(index) == self.public_from)
-                    && let Some(public) = self.public.take()
-                {
-                    self.looking = Some(public.look());
+                if let Event::StepStarted { index, .. } = event {
+                    self.look_at(index);
                 }
                 Ok(Told::Event(event))
             }
             Reply::Fault(fault) => Err(fault.into()),
             _ => Err(WorkflowError::OutOfTurn),
+        }
+    }
+
+    /// Looks at the host from outside as soon as that is worth it.
+    fn look_at(&mut self, step: usize) {
+        let (is_checked, is_public) =
+            (Some(step) == self.checked_from, Some(step) == self.public_from);
+        if is_checked || is_public {
+            self.looking = self.looking.take().or_else(|| self.public.take().map(Public::reach));
+        }
+        if is_public {
+            self.looking.iter().for_each(Looking::ask);
         }
     }
 
@@ -162,7 +176,7 @@ impl Following {
             issued.settle(&outcome).await;
         }
         let looking = match outcome {
-            Outcome::Deployed => self.looking.or_else(|| self.public.map(Public::look)),
+            Outcome::Deployed => self.looking.or_else(|| self.public.map(Public::reach)),
             _ => None,
         };
         let outside = OptionFuture::from(looking.map(Looking::answer)).await;

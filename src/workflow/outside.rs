@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, ToSocketAddrs},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
-    agent::HttpClient,
+    agent::{Answer, HttpClient},
     dns::Address,
     host::{Host, Tls},
     settings::{Server, Settings},
@@ -19,6 +20,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long one request may take.
 const ONE_REQUEST: Duration = Duration::from_secs(15);
+/// How long a connection is kept on which nothing is asked: nginx ends it after 60 s.
+const KEPT: Duration = Duration::from_secs(30);
 /// How long to wait between two requests.
 const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -67,27 +70,78 @@ impl Public {
         Self { fresh: fresh.into_iter().map(|address| address.ip).collect(), ..self }
     }
 
-    /// Begins to ask for the login page.
-    pub(super) fn look(self) -> Looking {
-        let Self { name, url, server, fresh } = self;
+    /// Connects to the host. It is asked for the login page once users are let in.
+    pub(super) fn reach(self) -> Looking {
+        let url = self.url.clone();
         let (tell, told) = oneshot::channel();
-        let asked = url.clone();
+        let key = Key::default();
+        let door = Arc::clone(&key.0);
         // A thread of its own: an operator who does not want to wait may leave it behind.
-        thread::spawn(move || tell.send(ask(&name, &server, &fresh, asked)));
-        Looking { url, told }
+        thread::spawn(move || self.look(door).map(|outside| tell.send(outside)));
+        Looking { url, told, key }
+    }
+
+    /// Looks at the host once users are let in; none where they are not.
+    fn look(self, door: Arc<Door>) -> Option<Outside> {
+        let found = self.find();
+        let first = found.as_ref().ok().map(|(address, _)| {
+            // Half of the time is the way there, and that can be gone before.
+            let door = Arc::clone(&door);
+            let is_open = move || door.is_opened_within(Some(KEPT));
+            HttpClient::behind_gate(*address, ONE_REQUEST, is_open).get(&self.url, &[])
+        });
+        if !door.is_opened_within(None) {
+            return None;
+        }
+        let url = self.url;
+        Some(match found {
+            Ok((address, note)) => Outside { problem: ask(&url, address, first?.ok()), url, note },
+            Err(problem) => Outside { url, problem: Some(problem), note: None },
+        })
+    }
+
+    /// Finds the address, and what is to be known of it; or says why there is none.
+    fn find(&self) -> Result<(IpAddr, Option<String>), String> {
+        let Self { name, server, fresh, .. } = self;
+        let resolved = resolve(name);
+        // A new name may be unknown here, or lead to where it led before, for some minutes.
+        let is_old = resolved.is_none_or(|address| !fresh.contains(&address));
+        match (resolved, resolve(server)) {
+            _ if is_old && !fresh.is_empty() => {
+                let note = format!(
+                    "{name} is in the DNS since just now and not seen from here yet; \
+                     it was asked at {}",
+                    fresh[0]
+                );
+                Ok((fresh[0], Some(note)))
+            }
+            (Some(address), _) => Ok((address, None)),
+            (None, Some(address)) => {
+                let note = format!("{name} is not in the DNS yet; it was asked at {address}");
+                Ok((address, Some(note)))
+            }
+            (None, None) => Err(format!("{name} is not in the DNS")),
+        }
     }
 }
 
-/// A look that is under way.
+/// A look that is under way, or waits until users are let in.
 #[derive(Debug)]
 pub(super) struct Looking {
     url: String,
     told: oneshot::Receiver<Outside>,
+    key: Key,
 }
 
 impl Looking {
-    /// Waits for what the host answers.
+    /// Asks for the login page: users are let in.
+    pub(super) fn ask(&self) {
+        self.key.0.set(Entry::Open);
+    }
+
+    /// Waits for what the host answers; it is asked now, where it was not before.
     pub(super) async fn answer(self) -> Outside {
+        self.ask();
         let url = self.url;
         self.told.await.unwrap_or_else(|_| Outside {
             url,
@@ -97,38 +151,73 @@ impl Looking {
     }
 }
 
-fn ask(name: &str, server: &str, fresh: &[IpAddr], url: String) -> Outside {
-    let resolved = resolve(name);
-    // A new name may be unknown here, or lead to where it led before, for some minutes.
-    let is_old = resolved.is_none_or(|address| !fresh.contains(&address));
-    let (address, note) = match (resolved, resolve(server)) {
-        _ if is_old && !fresh.is_empty() => {
-            let note = format!(
-                "{name} is in the DNS since just now and not seen from here yet; it was asked at {}",
-                fresh[0]
-            );
-            (fresh[0], Some(note))
+/// Where a look waits for users to be let in.
+#[derive(Debug, Default)]
+struct Door {
+    entry: Mutex<Entry>,
+    moved: Condvar,
+}
+
+/// Whether users are let in.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    /// Not yet.
+    #[default]
+    Shut,
+    /// From now on.
+    Open,
+    /// Nobody wants to know any more.
+    GivenUp,
+}
+
+impl Door {
+    /// Lets in, or gives up, where neither was done before.
+    fn set(&self, entry: Entry) {
+        let mut now = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+        if *now == Entry::Shut {
+            *now = entry;
         }
-        (Some(address), _) => (address, None),
-        (None, Some(address)) => {
-            let note = format!("{name} is not in the DNS yet; it was asked at {address}");
-            (address, Some(note))
-        }
-        (None, None) => {
-            let problem = Some(format!("{name} is not in the DNS"));
-            return Outside { url, problem, note: None };
-        }
-    };
-    let client = HttpClient::new(address, ONE_REQUEST);
-    let begun = Instant::now();
-    loop {
-        let problem = match client.get(&url, &[]) {
-            Ok(answer) if answer.status == 200 => None,
-            Ok(answer) => Some(format!("it answered {}", answer.status)),
-            Err(error) => Some(error.source.to_string()),
+        self.moved.notify_all();
+    }
+
+    /// Waits until users are let in, so long at most, and tells whether they are.
+    fn is_opened_within(&self, at_most: Option<Duration>) -> bool {
+        let now = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_shut = |now: &mut Entry| *now == Entry::Shut;
+        let now = match at_most {
+            None => self.moved.wait_while(now, is_shut).unwrap_or_else(PoisonError::into_inner),
+            Some(at_most) => {
+                let waited = self.moved.wait_timeout_while(now, at_most, is_shut);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
         };
-        if problem.is_none() || begun.elapsed() > PATIENCE {
-            return Outside { url, problem, note };
+        *now == Entry::Open
+    }
+}
+
+/// Opens a door; without it, nobody waits there for ever.
+#[derive(Debug, Default)]
+struct Key(Arc<Door>);
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.set(Entry::GivenUp);
+    }
+}
+
+/// Asks until the login page is there; returns why it is not. One answer may be here already.
+fn ask(url: &str, address: IpAddr, mut here: Option<Answer>) -> Option<String> {
+    let begun = Instant::now();
+    let client = HttpClient::new(address, ONE_REQUEST);
+    loop {
+        let answer = here.take().map_or_else(|| client.get(url, &[]), Ok);
+        let problem = match answer {
+            Ok(answer) if answer.status == 200 => return None,
+            Ok(answer) => format!("it answered {}", answer.status),
+            Err(error) => error.source.to_string(),
+        };
+        if begun.elapsed() > PATIENCE {
+            return Some(problem);
         }
         thread::sleep(INTERVAL);
     }
@@ -137,4 +226,62 @@ fn ask(name: &str, server: &str, fresh: &[IpAddr], url: String) -> Outside {
 fn resolve(name: &str) -> Option<IpAddr> {
     let addresses: Vec<_> = (name, 0).to_socket_addrs().ok()?.map(|at| at.ip()).collect();
     addresses.iter().find(|at| at.is_ipv4()).or(addresses.first()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    fn host() -> (TcpListener, Looking) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let public = Public {
+            name: "127.0.0.1".to_owned(),
+            url: format!("http://127.0.0.1:{port}/web/login"),
+            server: "127.0.0.1".to_owned(),
+            fresh: Vec::new(),
+        };
+        (listener, public.reach())
+    }
+
+    fn answer(mut connection: TcpStream) {
+        let mut asked = [0; 14];
+        connection.read_exact(&mut asked).unwrap();
+        assert_eq!(asked, *b"GET /web/login");
+        connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_host_is_connected_to_before_and_asked_once_users_are_let_in() {
+        let (listener, looking) = host();
+        let (connection, _) = listener.accept().unwrap();
+        connection.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        assert!((&connection).read(&mut [0]).is_err(), "nothing is asked yet");
+        connection.set_read_timeout(None).unwrap();
+        looking.ask();
+        answer(connection);
+        assert_eq!(looking.answer().await.problem, None);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ended_meanwhile_is_no_problem_of_the_host() {
+        let (listener, looking) = host();
+        drop(listener.accept().unwrap());
+        let server = thread::spawn(move || answer(listener.accept().unwrap().0));
+        assert_eq!(looking.answer().await.problem, None);
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_host_that_never_lets_users_in_is_not_asked() {
+        let (listener, looking) = host();
+        let (mut connection, _) = listener.accept().unwrap();
+        drop(looking);
+        assert_eq!(connection.read(&mut [0]).unwrap(), 0);
+    }
 }
