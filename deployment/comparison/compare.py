@@ -14,6 +14,8 @@ from table import KINDS, machine, promises, proportions, table
 from tools import HERE, TOOLS, Server, command, control_path, environment
 
 SSH_PORT, HTTP_PORT = 2222, 8080
+# After so many deploys each prunes a release: five that are kept, the live one, one too many.
+SETTLING = 7
 STEP = re.compile(r"^ *\d+/\d+ .*$", re.MULTILINE)
 PROGRAMS = {"stand-in": "/usr/bin/odoo-bench", "real": "/usr/bin/odoo"}
 
@@ -73,6 +75,8 @@ class Bench:
         self.tools = [tool for tool in TOOLS if tool.name in asked.tools]
         self.repository = Repository(asked.state, servers, PROGRAMS[asked.odoo], asked.load_check)
         self.log = asked.state / "log"
+        # The servers where each further run of `deploy` prunes a release.
+        self.settled = set()
         # What `deploy` last told of a changing deploy to one server.
         self.steps = ""
 
@@ -116,6 +120,7 @@ class Bench:
 
     def measure(self, servers):
         """Measures both kinds on these servers: runs by kind and tool, in seconds."""
+        self.settle(servers)
         for tool in self.tools:  # brings all servers to the same commit, unmeasured
             self.deploy(tool, servers)
         measured = {kind: {tool.name: [] for tool in self.tools} for kind in KINDS}
@@ -130,6 +135,17 @@ class Bench:
                         self.steps = "\n".join(STEP.findall(self.log.read_text()))
                     self.check(tool, servers)
         return measured
+
+    def settle(self, servers):
+        """Deploys with `deploy` until it keeps no more releases: each of its later runs prunes
+        one, as on a server that is deployed to every day. What others do is always the same."""
+        names = {server.name for server in servers}
+        for tool in self.tools:
+            if tool.name == "deploy" and not names <= self.settled:
+                for _ in range(SETTLING):
+                    self.repository.change()
+                    self.deploy(tool, servers)
+                self.settled |= names
 
     def deploy(self, tool, servers):
         """Deploys over connections that nothing has opened before; returns the seconds."""
