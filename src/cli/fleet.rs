@@ -258,7 +258,10 @@ async fn deploy(
     let hooks = (choices.hooks && !choices.dry_run && Hooks::are_any(project)).then(|| {
         FleetHooks { hooks: Hooks::of(project, &hosts), request: &request, plan: &json::plan }
     });
-    let kept = if choices.dry_run { Kept::none() } else { Kept::of(&run.rules, requests.len()) };
+    // Whoever waits for a lock wants a plan of what is there once it is free.
+    let waits = requests.iter().any(|(request, _)| !request.wait_lock.is_zero());
+    let kept =
+        if choices.dry_run || waits { Kept::none() } else { Kept::of(&run.rules, requests.len()) };
     let looked = select! {
         looked = look(project, requests, hooks.as_ref(), &kept, terminal) => Some(looked),
         _ = interrupts.next() => None,

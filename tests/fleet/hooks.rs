@@ -100,16 +100,17 @@ fn a_host_that_the_hook_before_its_plan_refuses_keeps_the_run_from_beginning() {
 fn hosts_that_begin_at_once_are_looked_at_once() {
     let platform = Platform::new(3, 0);
     platform.hook("before-deploy", &format!("{KEEP}\nexit 4"));
-    let run = |at_once: &str| {
-        let more = ["--on-failure", "continue", "--max-parallel", at_once, "--per-server", "3"];
-        let run =
-            platform.run(&[&["--environment", "test", "--yes", "--json"], &more[..]].concat());
+    let run = |at_once: &str, more: &[&str]| {
+        let words = ["--on-failure", "continue", "--max-parallel", at_once, "--per-server", "3"];
+        let all = ["--environment", "test", "--yes", "--json"];
+        let run = platform.run(&[&all, &words[..], more].concat());
         assert_eq!(run.of("host-ended").len(), 3, "{}", run.stderr);
         platform.looks()
     };
-    assert_eq!(run("3"), 3);
-    assert_eq!(run("1"), 3 + 2, "two come later, and are looked at again");
-    assert_eq!(hosts(&platform.seen(), "before-deploy").len(), 6);
+    assert_eq!(run("3", &[]), 3);
+    assert_eq!(run("1", &[]), 3 + 2, "two come later, and are looked at again");
+    assert_eq!(run("3", &["--wait-lock", "1m"]), 3 + 3, "the wait is that of a new plan");
+    assert_eq!(hosts(&platform.seen(), "before-deploy").len(), 9);
 }
 
 #[test]
