@@ -86,11 +86,14 @@ impl Transaction {
     }
 
     /// Returns the place of the step, from 1, that asks whether the release is healthy: the
-    /// vhost is in place then; none where nothing is asked.
+    /// vhost is in place then; none where nothing is asked, or a vhost of before comes later.
     #[must_use]
     pub fn checked_from(&self) -> Option<usize> {
         let is_check = |step: &Step| matches!(step, Step::CheckHealth(_));
-        Some(self.prepare.len() + self.carry_out.iter().position(is_check)? + 1)
+        let comes_later = |step: &Step| matches!(step, Step::ReturnVhosts { .. });
+        let place = self.carry_out.iter().position(is_check)?;
+        let is_last = !self.finish.iter().any(comes_later);
+        is_last.then_some(self.prepare.len() + place + 1)
     }
 }
 

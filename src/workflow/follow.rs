@@ -123,8 +123,9 @@ impl Following {
     fn look_at(&mut self, step: usize) {
         let (is_checked, is_public) =
             (Some(step) == self.checked_from, Some(step) == self.public_from);
-        if is_checked || is_public {
-            self.looking = self.looking.take().or_else(|| self.public.take().map(Public::reach));
+        let is_time = |public: &mut Public| is_public || (is_checked && public.is_named_for_long());
+        if let Some(public) = self.public.take_if(is_time) {
+            self.looking = Some(public.reach());
         }
         if is_public {
             self.looking.iter().for_each(Looking::ask);

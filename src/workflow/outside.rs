@@ -70,6 +70,11 @@ impl Public {
         Self { fresh: fresh.into_iter().map(|address| address.ip).collect(), ..self }
     }
 
+    /// Tells whether the name is no news to the resolvers: one that is is asked for late.
+    pub(super) const fn is_named_for_long(&self) -> bool {
+        self.fresh.is_empty()
+    }
+
     /// Connects to the host. It is asked for the login page once users are let in.
     pub(super) fn reach(self) -> Looking {
         let url = self.url.clone();
@@ -87,16 +92,17 @@ impl Public {
         let first = found.as_ref().ok().map(|(address, _)| {
             // Half of the time is the way there, and that can be gone before.
             let door = Arc::clone(&door);
-            let is_open = move || door.is_opened_within(Some(KEPT));
+            let is_open = move || door.opened_within(Some(KEPT)).is_some();
             HttpClient::behind_gate(*address, ONE_REQUEST, is_open).get(&self.url, &[])
         });
-        if !door.is_opened_within(None) {
-            return None;
-        }
-        let url = self.url;
-        Some(match found {
-            Ok((address, note)) => Outside { problem: ask(&url, address, first?.ok()), url, note },
-            Err(problem) => Outside { url, problem: Some(problem), note: None },
+        let opened = door.opened_within(None)?;
+        let here = first.and_then(Result::ok);
+        Some(match found.or_else(|_| self.find()) {
+            Ok((address, note)) => {
+                let problem = ask(&self.url, address, here, opened);
+                Outside { url: self.url, problem, note }
+            }
+            Err(problem) => Outside { url: self.url, problem: Some(problem), note: None },
         })
     }
 
@@ -136,7 +142,7 @@ pub(super) struct Looking {
 impl Looking {
     /// Asks for the login page: users are let in.
     pub(super) fn ask(&self) {
-        self.key.0.set(Entry::Open);
+        self.key.0.set(Entry::Open(Instant::now()));
     }
 
     /// Waits for what the host answers; it is asked now, where it was not before.
@@ -164,8 +170,8 @@ enum Entry {
     /// Not yet.
     #[default]
     Shut,
-    /// From now on.
-    Open,
+    /// From this moment on.
+    Open(Instant),
     /// Nobody wants to know any more.
     GivenUp,
 }
@@ -180,8 +186,8 @@ impl Door {
         self.moved.notify_all();
     }
 
-    /// Waits until users are let in, so long at most, and tells whether they are.
-    fn is_opened_within(&self, at_most: Option<Duration>) -> bool {
+    /// Waits until users are let in, so long at most, and returns since when they are.
+    fn opened_within(&self, at_most: Option<Duration>) -> Option<Instant> {
         let now = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
         let is_shut = |now: &mut Entry| *now == Entry::Shut;
         let now = match at_most {
@@ -191,7 +197,10 @@ impl Door {
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
-        *now == Entry::Open
+        match *now {
+            Entry::Open(since) => Some(since),
+            Entry::Shut | Entry::GivenUp => None,
+        }
     }
 }
 
@@ -206,8 +215,7 @@ impl Drop for Key {
 }
 
 /// Asks until the login page is there; returns why it is not. One answer may be here already.
-fn ask(url: &str, address: IpAddr, mut here: Option<Answer>) -> Option<String> {
-    let begun = Instant::now();
+fn ask(url: &str, address: IpAddr, mut here: Option<Answer>, begun: Instant) -> Option<String> {
     let client = HttpClient::new(address, ONE_REQUEST);
     loop {
         let answer = here.take().map_or_else(|| client.get(url, &[]), Ok);
