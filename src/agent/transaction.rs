@@ -64,8 +64,8 @@ pub struct Run<'a> {
     pub interrupted: Option<Instant>,
     /// How long they were, in milliseconds, once they are let in again.
     pub interruption: Option<u64>,
-    /// Whether the host's own unit ran when the transaction began; none where that is not known.
-    pub runs: Option<bool>,
+    /// Whether the host's own unit is known to have run when the transaction began.
+    pub ran: bool,
     /// Whether the process that began it died, and this one ends it.
     pub recovered: bool,
     /// Checks that were begun before their turn.
@@ -81,23 +81,23 @@ pub struct Run<'a> {
 pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: EventLog) -> Outcome {
     let layout = Layout::new(transaction.host.clone());
     let directory = layout.journal().join(transaction.id.as_str());
-    let Begun { lock, access, journal, runs } =
-        match begin(server, &layout, transaction, &directory) {
-            Ok(begun) => begun,
-            Err(error) => {
-                let outcome = match error {
-                    BeginError::Held(holder) => Outcome::Locked { holder },
-                    BeginError::Step(error) => {
-                        ballast::give_up(server, &layout);
-                        Outcome::Refused { failure: failure("begin", &error) }
-                    }
-                };
-                events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
-                return outcome;
-            }
-        };
+    let Begun { lock, access, journal, ran } = match begin(server, &layout, transaction, &directory)
+    {
+        Ok(begun) => begun,
+        Err(error) => {
+            let outcome = match error {
+                BeginError::Held(holder) => Outcome::Locked { holder },
+                BeginError::Step(error) => {
+                    ballast::give_up(server, &layout);
+                    Outcome::Refused { failure: failure("begin", &error) }
+                }
+            };
+            events.tell(&Event::Finished { outcome: outcome.clone(), interruption: None });
+            return outcome;
+        }
+    };
     let mut run = Run::new(server, transaction, access, events, journal);
-    run.runs = runs;
+    run.ran = ran;
     let outcome = match run.stale() {
         Ok(None) => run.all_or_nothing(),
         Ok(Some(failure)) => Outcome::Refused { failure },
@@ -127,7 +127,7 @@ struct Begun {
     lock: HostLock,
     access: DatabaseAccess,
     journal: Journal,
-    runs: Option<bool>,
+    ran: bool,
 }
 
 /// Takes what a transaction cannot do without.
@@ -159,7 +159,7 @@ fn begin(
     let was_running = Systemd::new(server).state(&unit)?.is_running();
     let begin = Begin::of(server, transaction, was_running);
     let journal = Journal::begin(server, directory, begin)?;
-    Ok(Begun { lock, access, journal, runs: (unit == own_unit).then_some(was_running) })
+    Ok(Begun { lock, access, journal, ran: was_running && unit == own_unit })
 }
 
 impl<'a> Run<'a> {
@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
             kept: Vec::new(),
             interrupted: None,
             interruption: None,
-            runs: None,
+            ran: false,
             recovered: false,
             ahead: Ahead::default(),
             log: None,
@@ -280,8 +280,10 @@ impl Run<'_> {
         self.events.tell(&started);
         let mut done = Vec::new();
         self.ahead = Ahead::begin(self.server, &self.layout, self.transaction);
-        let prepared = self.walk(&self.transaction.prepare, &mut done);
-        let prepared = prepared.and_then(|()| self.note(&Entry::CarryOut, "begin the switch"));
+        let prepared = self.walk(&self.transaction.prepare, &mut done).and_then(|()| {
+            step::release::sync(self).map_err(|error| failure("begin the switch", &error))?;
+            self.note(&Entry::CarryOut, "begin the switch")
+        });
         if let Err(failure) = prepared {
             return self.refuse(failure, done);
         }

@@ -51,14 +51,11 @@ pub(in crate::agent) fn lift_hold(run: &mut Run<'_>) -> Result<(), StepError> {
     Ok(remove(run.server, &run.layout.hold())?)
 }
 
-/// Tells what a stop has to be followed by on the way back: a start, where
-/// the service ran when the transaction began.
+/// Tells what a stop has to be followed by on the way back: a start, where the service ran
+/// when the transaction began, or runs by now.
 pub(super) fn way_back_of_stop(run: &mut Run<'_>) -> Result<Vec<Undo>, StepError> {
-    let runs = match run.runs {
-        Some(runs) => runs,
-        None => Systemd::new(run.server).state(&run.layout.unit_name())?.is_running(),
-    };
-    Ok(if runs {
+    let unit = run.layout.unit_name();
+    Ok(if run.ran || Systemd::new(run.server).state(&unit)?.is_running() {
         vec![Undo::StartService { health: run.transaction.previous_health.clone() }]
     } else {
         Vec::new()
@@ -124,10 +121,13 @@ pub(super) fn start_unit_under_hold(
         let forgotten = systemd.forget_failures(unit);
         (position.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), forgotten)
     });
-    run.read_log_from(position?);
-    let started = forgotten.and_then(|()| systemd.start_as_it_is(unit));
+    let started: Result<(), StepError> = position.map_err(StepError::from).and_then(|position| {
+        run.read_log_from(position);
+        forgotten?;
+        Ok(systemd.start_as_it_is(unit)?)
+    });
     forbid_start(run)?;
-    Ok(started?)
+    started
 }
 
 /// Takes the permit to start in spite of the hold away.

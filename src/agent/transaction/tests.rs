@@ -36,6 +36,8 @@ const REJECTING: &str = "#!/bin/sh\necho 'odoo-a.test.service:1: no such thing' 
 /// Notes that the operator wants everything taken back.
 const CANCELLING: &str =
     "#!/bin/sh\n: >\"${0%/bin/systemd-analyze}/opt/odoo/a.test/journal/t1/cancel\"\n";
+/// Notes that the service runs again, as after a restart that systemd made by itself.
+const STARTING: &str = "#!/bin/sh\n: >\"${0%/bin/systemd-analyze}/running\"\n";
 const TELLING: &str = "#!/bin/sh\necho 'odoo-a.test.service: geheim' >&2\nexit 1\n";
 
 /// Returns a file with the program's text. Each is written once and then linked: a
@@ -236,6 +238,18 @@ fn steps_are_taken_back_last_first() {
     assert_eq!(state.as_deref(), Some("\"failed\""));
     let history = machine.text(&machine.layout.history()).unwrap();
     assert!(history.contains("\"reverted\"") && history.contains("enable: refused"), "{history}");
+}
+
+#[test]
+fn a_service_that_came_up_after_the_begin_is_started_again() {
+    let machine = Machine::new();
+    fs::remove_file(machine.path("/running".as_ref())).unwrap();
+    machine.link("systemd-analyze", STARTING);
+    machine.refuse("enable");
+    let check = vec![Step::CheckUnit { unit: "a new unit".to_owned() }];
+    let outcome = machine.execute(&transaction(check, stop_and_install(), Vec::new()));
+    assert!(matches!(outcome, Outcome::Reverted { .. }), "{outcome:?}");
+    machine.is_as_before();
 }
 
 #[test]
