@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     bytecode::BYTECODE,
-    standing::{remove_all_but, remove_directory, remove_file, stays},
+    standing::{is_own, remove_all_but, remove_directory, remove_file, stays},
 };
 use super::{
     SourceError, Store, TreeId, text,
@@ -232,9 +232,9 @@ impl Writer<'_> {
         let repository = self.repository;
         let tree = repository.find_tree(id).map_err(unreadable(place))?;
         let stays = match standing {
-            Some(standing) => {
-                remove_all_but(&place.directory, |name, found| stays(name, found, standing, &tree))?
-            }
+            Some(standing) => remove_all_but(&place.directory, |entry, found| {
+                stays(entry, found, standing, &tree)
+            })?,
             None => HashSet::new(),
         };
         if tree.get_name(BYTECODE).is_none() {
@@ -360,6 +360,7 @@ fn unreadable(place: &Place) -> impl FnOnce(git2::Error) -> SourceError {
 fn is_untouched(path: &Path, size: usize, mtime: SystemTime, mode: u32) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| {
         found.is_file()
+            && is_own(&found)
             && found.len() == size as u64
             && found.modified().is_ok_and(|modified| modified == mtime)
             && found.mode() & 0o7777 == mode

@@ -32,12 +32,19 @@ fn a_pruned_release_becomes_the_next_one_and_nothing_of_it_shows() {
     world.remove("custom-addons/taller_portal/static/gone.txt");
     world.edit(CONTROLLER, r#""second": orders"#, r#""third": orders"#);
     world.commit("The third");
+    // Neither is anything that Odoo may write to handed on.
+    world
+        .server()
+        .script(&format!("find {retired}/code -mindepth 1 -type d -exec chown odoo: {{}} +"))
+        .ok();
     let directory = inode(&world, &format!("{retired}/code"));
     world.deploy_ok(&[]);
     assert_eq!(inode(&world, &format!("/opt/odoo/{HOST}/releases/0003/code")), directory);
     assert_eq!(world.state().releases.keys().collect::<Vec<_>>(), [&3]);
     assert!(world.server().get("/taller/estado").body.contains("third"));
     assert_eq!(bytecode(&world, 3), first);
+    let foreign = format!("find /opt/odoo/{HOST}/releases/0003/code ! -user root");
+    assert_eq!(world.server().script(&foreign).ok(), "");
     is_what_was_committed(&world, 3);
 }
 

@@ -57,14 +57,18 @@ fn releases(run: &mut Run<'_>, step: &Prune) -> Result<Vec<TreeId>, StepError> {
         match record {
             Some((record, _)) if stays => trees.push(record.tree),
             _ if stays => {}
-            Some(_) if retired::tree(run.server, &run.layout).is_none() => {
-                retired::keep(run.server, &run.layout, number)?;
-            }
+            Some(_) if retires(run, number) => {}
             _ => release::remove(run, &run.layout.release(number))?,
         }
     }
     trees.extend(retired::tree(run.server, &run.layout));
     Ok(trees)
+}
+
+/// Retires a release where none is retired, and tells whether it did.
+fn retires(run: &Run<'_>, number: ReleaseNumber) -> bool {
+    retired::tree(run.server, &run.layout).is_none()
+        && retired::keep(run.server, &run.layout, number).is_ok()
 }
 
 /// Drops copies of databases, the oldest first.

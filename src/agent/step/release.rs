@@ -17,7 +17,7 @@ use crate::{
     },
     host::KEPT,
     layout::{Layout, ReleaseNumber},
-    plan::{AsDeployed, CheckOut, ReleaseRecord, ReleaseState},
+    plan::{AsDeployed, CheckOut, ReleaseRecord, ReleaseState, Step},
     source::{Previous, Store},
 };
 
@@ -31,8 +31,7 @@ pub(super) fn way_back(run: &Run<'_>, step: &CheckOut) -> Vec<Undo> {
     undo
 }
 
-/// Writes a release: code, odoo.conf, vhost, maintenance page, record. It is
-/// on disk as a whole when this returns, and nothing names it yet.
+/// Writes a release: code, odoo.conf, vhost, maintenance page, record. Nothing names it yet.
 pub(super) fn check_out(run: &mut Run<'_>, step: &CheckOut) -> Result<(), StepError> {
     let number = step.record.number;
     let release = run.layout.release(number);
@@ -44,14 +43,20 @@ pub(super) fn check_out(run: &mut Run<'_>, step: &CheckOut) -> Result<(), StepEr
     let store = Store::open_or_create(&run.server.path(&run.layout.store()))?;
     let base = step.base.map(|(number, tree)| (run.server.path(&run.layout.code(number)), tree));
     let previous = base.as_ref().map(|(directory, tree)| Previous { directory, tree: *tree });
-    let counts = match retired::take(run.server, &run.layout, number)? {
-        Some(standing) => store.check_out_over(step.tree, &code, standing, previous)?,
-        None => store.check_out(step.tree, &code, previous)?,
+    let over = match retired::take(run.server, &run.layout, number) {
+        Some(standing) => store.check_out_over(step.tree, &code, standing, previous).ok(),
+        None => None,
+    };
+    let counts = match over {
+        Some(counts) => counts,
+        None => {
+            // What an earlier release left in the way is not what the deploy is about.
+            remove(run, &run.layout.code(number))?;
+            store.check_out(step.tree, &code, previous)?
+        }
     };
     run.progress(format!("{} files, {} unchanged", counts.files, counts.unchanged));
-    write_files(run, step, &release)?;
-    sync_filesystem(run.server, &release)?;
-    Ok(())
+    write_files(run, step, &release)
 }
 
 /// Makes the data directory of a host that is new: its unit lets Odoo write
@@ -208,10 +213,13 @@ fn set_mode(server: &Server, path: &Path, mode: u32) -> Result<(), FileError> {
         .map_err(FileError::at("set the mode of", path))
 }
 
-/// Waits until everything of the release's filesystem is on disk: before
+/// Waits until all of a release that was written is on disk, its bytecode too: before
 /// `current` may name it.
-fn sync_filesystem(server: &Server, release: &Path) -> Result<(), FileError> {
-    File::open(server.path(release))
-        .and_then(|directory| Ok(rustix::fs::syncfs(&directory)?))
-        .map_err(FileError::at("sync", release))
+pub(in crate::agent) fn sync(run: &Run<'_>) -> Result<(), StepError> {
+    let is_new = run.transaction.prepare.iter().any(|step| matches!(step, Step::CheckOut(_)));
+    let Some(number) = run.transaction.number.filter(|_| is_new) else { return Ok(()) };
+    let release = run.layout.release(number);
+    let synced = File::open(run.server.path(&release))
+        .and_then(|directory| Ok(rustix::fs::syncfs(&directory)?));
+    Ok(synced.map_err(FileError::at("sync", &release))?)
 }

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
 };
 
 use serde::Deserialize;
@@ -57,33 +57,27 @@ pub(super) fn keep(
         .map_err(FileError::at("move", &release))
 }
 
-/// Returns the tree of the retired release; none where there is none, or it is not whole.
+/// Returns the tree of the retired release; none where there is none, or it is not whole, or
+/// not the agent's own any more.
 pub(super) fn tree(server: &Server, layout: &Layout) -> Option<TreeId> {
     let retired = layout.retired();
-    let has_code = fs::symlink_metadata(server.path(&retired.join("code"))).ok()?.is_dir();
+    let code = fs::symlink_metadata(server.path(&retired.join("code"))).ok()?;
+    let has_code = code.is_dir() && code.uid() == rustix::process::geteuid().as_raw();
     let record = server.read(&retired.join(RECORD)).ok()??;
     let record: Record = serde_json::from_str(&record).ok()?;
     has_code.then_some(record.tree)
 }
 
 /// Moves the code of the retired release to that of a new one, and returns its tree; none where
-/// nothing is retired.
-///
-/// # Errors
-/// Fails when it cannot be moved, or what is left of it cannot be removed.
-pub(super) fn take(
-    server: &Server,
-    layout: &Layout,
-    number: ReleaseNumber,
-) -> Result<Option<TreeId>, FileError> {
+/// nothing is retired, or it cannot be moved: some filesystems move no directory of a layer.
+pub(super) fn take(server: &Server, layout: &Layout, number: ReleaseNumber) -> Option<TreeId> {
     let (retired, code) = (layout.retired(), layout.code(number));
-    let tree = tree(server, layout);
-    if tree.is_some() {
-        fs::rename(server.path(&retired.join("code")), server.path(&code))
-            .map_err(FileError::at("move", &retired.join("code")))?;
-    }
-    server.remove_directory(&retired)?;
-    Ok(tree)
+    let moved =
+        |_: &TreeId| fs::rename(server.path(&retired.join("code")), server.path(&code)).is_ok();
+    let tree = tree(server, layout).filter(moved);
+    // What stays of it is in the way of nothing: the next pruning removes it, or says why not.
+    let _ = server.remove_directory(&retired);
+    tree
 }
 
 #[cfg(test)]
@@ -143,10 +137,10 @@ mod tests {
         assert_eq!(tree(server, layout), Some(tree_id("1")));
         let next = ReleaseNumber(2);
         fs::create_dir(server.path(&layout.release(next))).unwrap();
-        assert_eq!(take(server, layout, next).unwrap(), Some(tree_id("1")));
+        assert_eq!(take(server, layout, next), Some(tree_id("1")));
         assert_eq!(case.names(&layout.code(next)), ["addons"]);
         assert_eq!(case.names(&layout.releases()), ["0002"]);
-        assert_eq!(take(server, layout, next).unwrap(), None);
+        assert_eq!(take(server, layout, next), None);
     }
 
     #[test]
@@ -156,15 +150,29 @@ mod tests {
         let retired = server.path(&layout.retired());
         let next = ReleaseNumber(3);
         fs::create_dir(server.path(&layout.release(next))).unwrap();
-        // Its code was taken, or its record removed.
-        for left in ["release.json", "code/addons"] {
-            fs::create_dir_all(retired.join(left)).unwrap();
-            assert_eq!(take(server, layout, next).unwrap(), None);
-            assert_eq!(case.names(&layout.releases()), ["0003"]);
-        }
+        // Its code was taken, or its record is gone.
+        fs::create_dir(&retired).unwrap();
+        fs::write(retired.join("release.json"), format!(r#"{{"tree":"{}"}}"#, tree_id("1")))
+            .unwrap();
+        assert_eq!(take(server, layout, next), None);
+        fs::create_dir_all(retired.join("code/addons")).unwrap();
+        assert_eq!(take(server, layout, next), None);
+        assert_eq!(case.names(&layout.releases()), ["0003"]);
         fs::create_dir_all(retired.join("code")).unwrap();
         case.release(2, tree_id("2"));
         keep(server, layout, ReleaseNumber(2)).unwrap();
         assert_eq!(tree(server, layout), Some(tree_id("2")));
+    }
+
+    #[test]
+    fn one_that_cannot_be_moved_is_none() {
+        let case = Case::new();
+        let Case { server, layout, .. } = &case;
+        case.release(1, tree_id("1"));
+        keep(server, layout, ReleaseNumber(1)).unwrap();
+        let next = ReleaseNumber(2);
+        fs::create_dir_all(server.path(&layout.code(next)).join("in-the-way")).unwrap();
+        assert_eq!(take(server, layout, next), None);
+        assert_eq!(case.names(&layout.releases()), ["0002"]);
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     ffi::OsStr,
-    fs::{self, FileType},
+    fs::{self, DirEntry, FileType},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use git2::Tree;
 
 use super::{
     Shared, create_directory, set_mode,
-    standing::{remove_all_but, same_file},
+    standing::{is_own_entry, remove_all_but, same_file},
 };
 use crate::source::SourceError;
 
@@ -28,27 +28,24 @@ pub(super) fn keep(
     standing: Option<&Tree<'_>>,
 ) -> Result<Vec<(PathBuf, PathBuf)>, SourceError> {
     let directory = directory.join(BYTECODE);
-    let is_of = |before: &Tree<'_>, name: &OsStr, found: FileType| {
+    let holds = |before: &Tree<'_>, entry: &DirEntry, found: FileType| {
         let is_same = |source: Vec<u8>| same_file(&source, before, tree);
-        found.is_file() && source_of(name).is_some_and(is_same)
+        found.is_file() && source_of(&entry.file_name()).is_some_and(is_same) && is_own_entry(entry)
     };
     let stays = match standing {
         Some(standing) => {
             set_mode(&directory)?;
-            remove_all_but(&directory, |name, found| is_of(standing, name, found))?
+            remove_all_but(&directory, |entry, found| holds(standing, entry, found))?
         }
         None => HashSet::new(),
     };
-    let sources = tree.iter().filter(|entry| entry.name_bytes().ends_with(b".py")).count();
-    let Some(previous) = previous.filter(|_| stays.len() < sources) else { return Ok(Vec::new()) };
+    let is_compiled = |previous: &&Shared<'_>| previous.tree.get_name(BYTECODE).is_none();
+    let Some(previous) = previous.filter(is_compiled) else { return Ok(Vec::new()) };
     // A release without any has none to share.
     let entries = fs::read_dir(previous.directory.join(BYTECODE)).into_iter().flatten().flatten();
     let links: Vec<_> = entries
         .filter(|entry| !stays.contains(&entry.file_name()))
-        .filter(|entry| {
-            let found = entry.file_type();
-            found.is_ok_and(|found| is_of(&previous.tree, &entry.file_name(), found))
-        })
+        .filter(|entry| entry.file_type().is_ok_and(|found| holds(&previous.tree, entry, found)))
         .map(|entry| (entry.path(), directory.join(entry.file_name())))
         .collect();
     if standing.is_none() && !links.is_empty() {

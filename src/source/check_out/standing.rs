@@ -2,9 +2,9 @@
 
 use std::{
     collections::HashSet,
-    ffi::{OsStr, OsString},
-    fs::{self, FileType},
-    os::unix::ffi::OsStrExt as _,
+    ffi::OsString,
+    fs::{self, DirEntry, FileType, Metadata},
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::Path,
 };
 
@@ -14,14 +14,33 @@ use super::bytecode::BYTECODE;
 use crate::source::{SourceError, trees::Kind};
 
 /// Tells whether an entry of a directory is what is to be there: a directory, a file that was
-/// written with the same content, or bytecode that may be of such files.
-pub(super) fn stays(name: &OsStr, found: FileType, before: &Tree<'_>, after: &Tree<'_>) -> bool {
-    let kind = |tree: &Tree<'_>| tree.get_name_bytes(name.as_bytes()).map(|entry| Kind::of(&entry));
+/// written with the same content, or bytecode that may be of such files. A directory must be
+/// the agent's own: what others may change is not walked.
+pub(super) fn stays(
+    entry: &DirEntry,
+    found: FileType,
+    before: &Tree<'_>,
+    after: &Tree<'_>,
+) -> bool {
+    let name = entry.file_name();
+    let name = name.as_bytes();
+    let kind = |tree: &Tree<'_>| tree.get_name_bytes(name).map(|entry| Kind::of(&entry));
     match (kind(before), kind(after)) {
-        (Some(Kind::Directory), Some(Kind::Directory)) => found.is_dir(),
-        (None, None) => name == BYTECODE && found.is_dir(),
-        _ => found.is_file() && same_file(name.as_bytes(), before, after),
+        (Some(Kind::Directory), Some(Kind::Directory)) => found.is_dir() && is_own_entry(entry),
+        (None, None) => name == BYTECODE.as_bytes() && found.is_dir() && is_own_entry(entry),
+        // Its owner is looked at with its size and time.
+        _ => found.is_file() && same_file(name, before, after),
     }
+}
+
+/// Tells whether nobody but the agent's user may change an entry.
+pub(super) fn is_own_entry(entry: &DirEntry) -> bool {
+    entry.metadata().is_ok_and(|found| is_own(&found) && found.mode() & 0o022 == 0)
+}
+
+/// Tells whether something belongs to the agent's user, who alone writes releases.
+pub(super) fn is_own(found: &Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw()
 }
 
 /// Tells whether both trees have a file of this name, with the same content and mode.
@@ -37,15 +56,15 @@ pub(super) fn same_file(name: &[u8], before: &Tree<'_>, after: &Tree<'_>) -> boo
 /// Empties a directory of all that does not stay, and returns the names of what does.
 pub(super) fn remove_all_but(
     directory: &Path,
-    stays: impl Fn(&OsStr, FileType) -> bool,
+    stays: impl Fn(&DirEntry, FileType) -> bool,
 ) -> Result<HashSet<OsString>, SourceError> {
     let failed = |source| SourceError::file("list", directory, source);
     let mut left = HashSet::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let (name, found) = (entry.file_name(), entry.file_type().map_err(failed)?);
-        if stays(&name, found) {
-            left.insert(name);
+        let found = entry.file_type().map_err(failed)?;
+        if stays(&entry, found) {
+            left.insert(entry.file_name());
             continue;
         }
         let path = entry.path();
