@@ -37,6 +37,7 @@ mod events;
 
 mod account;
 mod as_deployed;
+mod both;
 mod certbot;
 mod deployed_with;
 mod filestore;

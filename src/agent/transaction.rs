@@ -1,6 +1,7 @@
 //! Carries a transaction out: all of its steps, or none.
 
-mod standing;
+mod begin;
+mod log;
 
 use std::{
     collections::BTreeMap,
@@ -9,19 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::standing::unit_before;
+use self::begin::{BeginError, Begun, begin};
 use super::{
     ballast,
     events::EventLog,
     history,
-    journal::{self, Begin, Entry, Journal},
-    lock::{HostLock, LockError},
-    log_source::{LogError, LogPosition, LogSource},
-    observe,
+    journal::{Entry, Journal},
+    log_source::LogPosition,
     postgres::CronHold,
-    recovery_unit,
-    server::{FileError, Server},
-    service::Systemd,
+    server::Server,
     step::{self, Ahead, StepError},
     undo::{Consequence, Undo},
 };
@@ -30,8 +27,7 @@ use crate::{
     host::DatabaseName,
     layout::Layout,
     plan::{
-        ADOPTED, CopyName, DatabaseAccess, Event, Failure, Holder, Outcome, ReleaseState, Step,
-        Transaction,
+        ADOPTED, CopyName, DatabaseAccess, Event, Failure, Outcome, ReleaseState, Step, Transaction,
     },
 };
 
@@ -108,60 +104,6 @@ pub(super) fn execute(server: &Server, transaction: &Transaction, mut events: Ev
     outcome
 }
 
-/// Why a transaction could not be begun.
-enum BeginError {
-    /// Somebody holds the lock.
-    Held(Option<Holder>),
-    /// Something else.
-    Step(StepError),
-}
-
-impl<E: Into<StepError>> From<E> for BeginError {
-    fn from(error: E) -> Self {
-        Self::Step(error.into())
-    }
-}
-
-/// What a transaction cannot do without.
-struct Begun {
-    lock: HostLock,
-    access: DatabaseAccess,
-    journal: Journal,
-    ran: bool,
-}
-
-/// Takes what a transaction cannot do without.
-fn begin(
-    server: &Server,
-    layout: &Layout,
-    transaction: &Transaction,
-    directory: &Path,
-) -> Result<Begun, BeginError> {
-    let lock = match HostLock::take(server, layout, &transaction.holder) {
-        Ok(lock) => lock,
-        Err(LockError::Held(holder)) => return Err(BeginError::Held(holder)),
-        Err(LockError::File(error)) => return Err(error.into()),
-    };
-    if let Some(earlier) = journal::unfinished(server, &layout.journal())? {
-        let found = format!("transaction {earlier} did not end on this host");
-        let hint = "deploy again: the agent ends first what was left behind";
-        return Err(StepError::found(found).with_hint(hint).into());
-    }
-    if history::knows(server, layout, &transaction.id)? {
-        let found = StepError::found("the plan was applied already");
-        return Err(found.with_hint("make a new one by `deploy plan --out`").into());
-    }
-    recovery_unit::install(server)?;
-    let access = observe::complete_access(server, layout, &transaction.access, &transaction.keep)?;
-    ballast::take_on(server, layout)?;
-    let own_unit = layout.unit_name();
-    let unit = unit_before(transaction, &own_unit);
-    let was_running = Systemd::new(server).state(&unit)?.is_running();
-    let begin = Begin::of(server, transaction, was_running);
-    let journal = Journal::begin(server, directory, begin)?;
-    Ok(Begun { lock, access, journal, ran: was_running && unit == own_unit })
-}
-
 impl<'a> Run<'a> {
     /// Prepares to carry a transaction out, or to end it.
     pub(super) fn new(
@@ -207,53 +149,9 @@ impl Run<'_> {
         self.events.tell(&Event::Progress { text: text.into() });
     }
 
-    /// Notes where Odoo's log is now: what follows is read from there.
-    ///
-    /// # Errors
-    /// Fails when the log cannot be read.
-    pub fn position_log(&mut self) -> Result<(), LogError> {
-        let logfile = self.transaction.service.logfile.clone();
-        let source = LogSource { unit: self.layout.unit_name(), file: logfile };
-        self.log = Some(source.now(self.server)?);
-        Ok(())
-    }
-
-    /// Counts a log from a moment on.
-    pub fn read_log_from(&mut self, position: LogPosition) {
-        self.log = Some(position);
-    }
-
-    /// Returns the last position that was noted; now, where there is none.
-    ///
-    /// # Errors
-    /// Fails when the log cannot be read.
-    pub fn log_position(&mut self) -> Result<LogPosition, LogError> {
-        if self.log.is_none() {
-            self.position_log()?;
-        }
-        Ok(self.log.clone().expect("it was just noted"))
-    }
-
     /// Tells something that the operator should know.
     pub fn warn(&mut self, text: impl Into<String>) {
         self.events.tell(&Event::Warning { text: text.into() });
-    }
-
-    /// Masks registered secrets in a log that Odoo wrote: it has what modules print.
-    ///
-    /// # Errors
-    /// Fails when the log cannot be read. One that cannot be replaced is emptied.
-    pub fn redact_log(&mut self, log: &Path) -> Result<(), FileError> {
-        let text = self.server.read(log)?.unwrap_or_default();
-        let redacted = self.events.redact(&text);
-        if redacted == text {
-            return Ok(());
-        }
-        if let Err(error) = step::release::replace(self.server, log, &redacted, 0o600) {
-            self.warn(format!("{error}; it held secrets and was emptied"));
-            step::release::write(self.server, log, "", 0o600)?;
-        }
-        Ok(())
     }
 
     /// Notes that users are kept waiting from now on.

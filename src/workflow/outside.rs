@@ -2,7 +2,10 @@
 
 use std::{
     net::{IpAddr, ToSocketAddrs},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -79,19 +82,19 @@ impl Public {
     pub(super) fn reach(self) -> Looking {
         let url = self.url.clone();
         let (tell, told) = oneshot::channel();
-        let key = Key::default();
-        let door = Arc::clone(&key.0);
+        let (let_in, waits) = mpsc::channel();
+        let door = Door { waits: Mutex::new(waits), opened: OnceLock::new() };
         // A thread of its own: an operator who does not want to wait may leave it behind.
-        thread::spawn(move || self.look(door).map(|outside| tell.send(outside)));
-        Looking { url, told, key }
+        thread::spawn(move || self.look(&Arc::new(door)).map(|outside| tell.send(outside)));
+        Looking { url, told, let_in }
     }
 
     /// Looks at the host once users are let in; none where they are not.
-    fn look(self, door: Arc<Door>) -> Option<Outside> {
+    fn look(self, door: &Arc<Door>) -> Option<Outside> {
         let found = self.find();
         let first = found.as_ref().ok().map(|(address, _)| {
             // Half of the time is the way there, and that can be gone before.
-            let door = Arc::clone(&door);
+            let door = Arc::clone(door);
             let is_open = move || door.opened_within(Some(KEPT)).is_some();
             HttpClient::behind_gate(*address, ONE_REQUEST, is_open).get(&self.url, &[])
         });
@@ -136,13 +139,14 @@ impl Public {
 pub(super) struct Looking {
     url: String,
     told: oneshot::Receiver<Outside>,
-    key: Key,
+    /// Tells since when users are let in; gone where nobody wants to know any more.
+    let_in: Sender<Instant>,
 }
 
 impl Looking {
     /// Asks for the login page: users are let in.
     pub(super) fn ask(&self) {
-        self.key.0.set(Entry::Open(Instant::now()));
+        let _ = self.let_in.send(Instant::now());
     }
 
     /// Waits for what the host answers; it is asked now, where it was not before.
@@ -158,59 +162,24 @@ impl Looking {
 }
 
 /// Where a look waits for users to be let in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Door {
-    entry: Mutex<Entry>,
-    moved: Condvar,
-}
-
-/// Whether users are let in.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Entry {
-    /// Not yet.
-    #[default]
-    Shut,
-    /// From this moment on.
-    Open(Instant),
-    /// Nobody wants to know any more.
-    GivenUp,
+    waits: Mutex<Receiver<Instant>>,
+    opened: OnceLock<Instant>,
 }
 
 impl Door {
-    /// Lets in, or gives up, where neither was done before.
-    fn set(&self, entry: Entry) {
-        let mut now = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
-        if *now == Entry::Shut {
-            *now = entry;
-        }
-        self.moved.notify_all();
-    }
-
     /// Waits until users are let in, so long at most, and returns since when they are.
     fn opened_within(&self, at_most: Option<Duration>) -> Option<Instant> {
-        let now = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_shut = |now: &mut Entry| *now == Entry::Shut;
-        let now = match at_most {
-            None => self.moved.wait_while(now, is_shut).unwrap_or_else(PoisonError::into_inner),
-            Some(at_most) => {
-                let waited = self.moved.wait_timeout_while(now, at_most, is_shut);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
-        match *now {
-            Entry::Open(since) => Some(since),
-            Entry::Shut | Entry::GivenUp => None,
+        let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.opened.get().is_none() {
+            let since = match at_most {
+                None => waits.recv().ok()?,
+                Some(at_most) => waits.recv_timeout(at_most).ok()?,
+            };
+            let _ = self.opened.set(since);
         }
-    }
-}
-
-/// Opens a door; without it, nobody waits there for ever.
-#[derive(Debug, Default)]
-struct Key(Arc<Door>);
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        self.0.set(Entry::GivenUp);
+        self.opened.get().copied()
     }
 }
 

@@ -18,7 +18,7 @@ pub use failure::{HealthFailure, HealthProblem};
 pub use reload::{ReloadReport, ReloadWatch, wait_for_reload};
 pub use scan::Audience;
 
-use super::{Answer, HttpClient, LogPosition, Server, Systemd, UnitState};
+use super::{Answer, HttpClient, LogPosition, Server, Systemd, UnitState, both::both};
 use crate::{
     host::{DatabaseName, HostName},
     odoo::Series,
@@ -265,12 +265,8 @@ impl Checker<'_> {
             self.check_running(first)?;
             thread::sleep(POLL.min(self.request.settle));
         }
-        thread::scope(|scope| {
-            let log = scope.spawn(|| self.check_workers(first));
-            let running = self.check_running(first);
-            let log = log.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok((running?, log?))
-        })
+        let (log, running) = both(|| self.check_workers(first), || self.check_running(first));
+        Ok((running?, log?))
     }
 
     /// Workers that die are replaced, and the main process goes on: every one that said

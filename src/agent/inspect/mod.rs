@@ -129,25 +129,13 @@ impl Inspector<'_> {
         self.start(CHECK)
     }
 
-    /// Compiles the Python, parses the XML and reads the manifests named, and
-    /// writes the bytecode where that is asked for.
+    /// Has an interpreter that waits compile the Python, parse the XML and read the manifests
+    /// named, and writes the bytecode where that is asked for.
     ///
     /// # Errors
     /// Fails when Python does not run to its end or bytecode cannot be written;
     /// broken code is no error but a [`Problem`].
     pub fn check(
-        &self,
-        request: &CheckRequest,
-        bytecode: Bytecode,
-    ) -> Result<Vec<Problem>, InspectError> {
-        self.check_by(self.await_check()?, request, bytecode)
-    }
-
-    /// The same by an interpreter that was started before.
-    ///
-    /// # Errors
-    /// As [`Inspector::check`].
-    pub fn check_by(
         &self,
         waiting: Waiting,
         request: &CheckRequest,

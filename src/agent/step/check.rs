@@ -48,7 +48,7 @@ pub(super) fn code(
         Some(waiting) => waiting,
         None => inspector.await_check()?,
     };
-    let problems = inspector.check_by(waiting, &request, Bytecode::Write)?;
+    let problems = inspector.check(waiting, &request, Bytecode::Write)?;
     let Some(first) = problems.first() else { return Ok(()) };
     let further = match problems.len() - 1 {
         0 => String::new(),

@@ -109,6 +109,11 @@ mod tests {
             fs::write(release.join("odoo.conf"), "[options]\ndb_password = geheim\n").unwrap();
         }
 
+        fn retire(&self, number: u32, tree: TreeId) {
+            self.release(number, tree);
+            keep(&self.server, &self.layout, ReleaseNumber(number)).unwrap();
+        }
+
         fn names(&self, directory: &std::path::Path) -> Vec<String> {
             let entries = fs::read_dir(self.server.path(directory)).into_iter().flatten();
             let mut names: Vec<_> =
@@ -126,8 +131,7 @@ mod tests {
     fn a_retired_release_is_its_code_without_secrets_and_becomes_the_next_one() {
         let case = Case::new();
         let Case { server, layout, .. } = &case;
-        case.release(1, tree_id("1"));
-        keep(server, layout, ReleaseNumber(1)).unwrap();
+        case.retire(1, tree_id("1"));
         let retired = layout.retired();
         assert_eq!(case.names(&layout.releases()), ["retired"]);
         assert_eq!(case.names(&retired), ["code", "release.json"]);
@@ -159,8 +163,7 @@ mod tests {
         assert_eq!(take(server, layout, next), None);
         assert_eq!(case.names(&layout.releases()), ["0003"]);
         fs::create_dir_all(retired.join("code")).unwrap();
-        case.release(2, tree_id("2"));
-        keep(server, layout, ReleaseNumber(2)).unwrap();
+        case.retire(2, tree_id("2"));
         assert_eq!(tree(server, layout), Some(tree_id("2")));
     }
 
@@ -168,8 +171,7 @@ mod tests {
     fn one_that_cannot_be_moved_is_none() {
         let case = Case::new();
         let Case { server, layout, .. } = &case;
-        case.release(1, tree_id("1"));
-        keep(server, layout, ReleaseNumber(1)).unwrap();
+        case.retire(1, tree_id("1"));
         let next = ReleaseNumber(2);
         fs::create_dir_all(server.path(&layout.code(next)).join("in-the-way")).unwrap();
         assert_eq!(take(server, layout, next), None);

@@ -5,13 +5,13 @@ use std::{
     io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    thread,
     time::Duration,
 };
 
 use super::{StepError, database, health, release};
 use crate::{
     agent::{
+        both::both,
         journal,
         log_source::LogSource,
         server::{FileError, Server},
@@ -116,11 +116,7 @@ pub(super) fn start_unit_under_hold(
     release::write(run.server, &permit, "", 0o644)?;
     let (server, systemd) = (run.server, Systemd::new(run.server));
     let source = LogSource { unit: unit.to_owned(), file: logfile };
-    let (position, forgotten) = thread::scope(|scope| {
-        let position = scope.spawn(|| source.now(server));
-        let forgotten = systemd.forget_failures(unit);
-        (position.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), forgotten)
-    });
+    let (position, forgotten) = both(|| source.now(server), || systemd.forget_failures(unit));
     let started: Result<(), StepError> = position.map_err(StepError::from).and_then(|position| {
         run.read_log_from(position);
         forgotten?;

@@ -2,7 +2,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, sync::Mutex};
 
 use super::*;
 use crate::{
-    agent::as_deployed,
+    agent::{as_deployed, journal, recovery_unit},
     host::HostName,
     layout::ReleaseNumber,
     odoo::Series,
